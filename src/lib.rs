@@ -1,1 +1,22 @@
-//! netc
+//! netc: from a short description of a convolutional network to native code.
+//!
+//! ```text
+//! .net text --parse--> Ast --elaborate--> Graph --optimise--> Graph --plan--> Plan --compile--> Program
+//!                                           |                                          ^
+//!                                           +-- bind <-- weights file ------------------+
+//! ```
+//!
+//! A mistake of the user's is found before `Graph` and `Weights` exist and comes back as
+//! [`diag::Diagnostics`]; what fails after that is a bug of netc's and panics with the printed graph.
+
+// Shared vocabulary.
+pub mod diag;
+pub mod shape;
+pub mod tensor;
+
+// Meaning.
+pub mod nest;
+pub mod ops;
+
+// The model.
+pub mod graph;

@@ -1,0 +1,389 @@
+//! Typed arguments of a layer: every mistake is collected, with its place.
+
+use std::sync::Arc;
+
+use super::Operator;
+use crate::diag::{Diagnostic, Span};
+use crate::shape::{Padding, PerAxis, Shape};
+use crate::tensor::Tensor;
+
+/// A value that an argument can take, known when compiling.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// A whole number.
+    Int(i64),
+    /// Another number.
+    Number(f64),
+    /// `true`, `false`.
+    Bool(bool),
+    /// A string.
+    Text(String),
+    /// A word that only this argument knows: `half`, `same`, `valid`.
+    Word(String),
+    /// `[a, b]`.
+    List(Vec<Value>),
+    /// `(a, b)`.
+    Tuple(Vec<Value>),
+}
+
+/// An argument as given, by name (positions are resolved against [`Operator::ARGS`] before).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Given {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: Value,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// An argument that a layer takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arg {
+    /// Its name.
+    pub name: &'static str,
+    /// What it takes, in words: `a count`, `a count, or one an axis`, `true or false`.
+    pub kind: &'static str,
+    /// Its default as it would be written; `None` if it must be given; empty if absence has its own meaning.
+    pub default: Option<&'static str>,
+    /// The words that it knows, if any.
+    pub words: &'static [&'static str],
+    /// One line of explanation.
+    pub doc: &'static str,
+}
+
+impl Arg {
+    /// An argument that must be given.
+    pub const fn required(name: &'static str, kind: &'static str, doc: &'static str) -> Self {
+        Self { name, kind, default: None, words: &[], doc }
+    }
+
+    /// An argument with a default.
+    pub const fn optional(
+        name: &'static str,
+        kind: &'static str,
+        default: &'static str,
+        doc: &'static str,
+    ) -> Self {
+        Self { name, kind, default: Some(default), words: &[], doc }
+    }
+
+    /// Words that the argument knows besides its kind.
+    #[must_use]
+    pub const fn words(mut self, words: &'static [&'static str]) -> Self {
+        self.words = words;
+        self
+    }
+}
+
+/// `conv(channels, kernel, stride=1)`.
+pub fn signature(name: &str, args: &[Arg]) -> String {
+    if args.is_empty() {
+        return name.to_owned();
+    }
+    let args: Vec<String> = args
+        .iter()
+        .map(|it| match it.default {
+            None => it.name.to_owned(),
+            Some("") => format!("{}=..", it.name),
+            Some(default) => format!("{}={default}", it.name),
+        })
+        .collect();
+    format!("{name}({})", args.join(", "))
+}
+
+/// Reads the arguments of an operator, or says all that is wrong with them.
+pub fn read<O: Operator>(call: Span, given: &[Given]) -> Result<O, Vec<Diagnostic>> {
+    let mut args = Args { layer: O::NAME, known: O::ARGS, call, given, faults: Vec::new() };
+    args.check_names();
+    let op = O::parse(&mut args);
+    if args.faults.is_empty() { Ok(op) } else { Err(args.faults) }
+}
+
+/// The arguments of one layer while an operator reads them.
+pub struct Args<'a> {
+    layer: &'static str,
+    known: &'static [Arg],
+    call: Span,
+    given: &'a [Given],
+    faults: Vec<Diagnostic>,
+}
+
+impl Args<'_> {
+    fn check_names(&mut self) {
+        for (i, it) in self.given.iter().enumerate() {
+            if self.given[..i].iter().any(|before| before.name == it.name) {
+                let message = format!("`{}` is given twice", it.name);
+                self.faults.push(Diagnostic::error("duplicate-argument", it.span, message));
+            }
+            if !self.known.iter().any(|arg| arg.name == it.name) {
+                self.faults.push(self.unknown(it));
+            }
+        }
+        for arg in self.known {
+            if arg.default.is_none() && !self.given.iter().any(|it| it.name == arg.name) {
+                let message = format!("`{}` needs `{}`: {}", self.layer, arg.name, arg.doc);
+                let diagnostic = Diagnostic::error("missing-argument", self.call, message);
+                self.faults.push(diagnostic.help(signature(self.layer, self.known)));
+            }
+        }
+    }
+
+    fn unknown(&self, it: &Given) -> Diagnostic {
+        let message = format!("`{}` has no argument `{}`", self.layer, it.name);
+        let near = crate::diag::nearest(&it.name, self.known.iter().map(|arg| arg.name));
+        let signature = signature(self.layer, self.known);
+        let help = match near {
+            Some(near) => format!("did you mean `{near}`? {signature}"),
+            None => signature,
+        };
+        Diagnostic::error("unknown-argument", it.span, message).help(help)
+    }
+
+    /// Whether an argument was given (rather than left to its default).
+    pub fn has(&self, name: &str) -> bool {
+        self.given.iter().any(|it| it.name == name)
+    }
+
+    fn arg(&self, name: &str) -> &'static Arg {
+        self.known
+            .iter()
+            .find(|it| it.name == name)
+            .expect("an operator reads only arguments that it lists")
+    }
+
+    /// The value given or the default; `None` if there is neither (already reported where it is a fault).
+    fn value(&self, name: &str) -> Option<(Value, Span)> {
+        let given = self.given.iter().find(|it| it.name == name);
+        given.map(|it| (it.value.clone(), it.span)).or_else(|| {
+            let default = self.arg(name).default.filter(|it| !it.is_empty())?;
+            Some((literal(default), self.call))
+        })
+    }
+
+    fn wrong(&mut self, name: &str, value: &Value, span: Span, want: &str) {
+        let message = format!("`{name}` of `{}` takes {want}, found {value}", self.layer);
+        self.faults.push(Diagnostic::error("argument-type", span, message));
+    }
+
+    /// A fault that is no matter of type, at an argument.
+    pub fn fault(&mut self, name: &str, message: impl Into<String>) {
+        let span = self.given.iter().find(|it| it.name == name).map_or(self.call, |it| it.span);
+        self.faults.push(Diagnostic::error("argument-value", span, message));
+    }
+
+    fn read<T>(
+        &mut self,
+        name: &str,
+        fallback: T,
+        want: &str,
+        read: impl Fn(&Value) -> Option<T>,
+    ) -> T {
+        let Some((value, span)) = self.value(name) else { return fallback };
+        match read(&value) {
+            Some(it) => it,
+            None => {
+                self.wrong(name, &value, span, want);
+                fallback
+            }
+        }
+    }
+
+    /// A whole number of at least 1.
+    pub fn count(&mut self, name: &str) -> usize {
+        self.read(name, 1, "a whole number of at least 1", |it| it.at_least(1))
+    }
+
+    /// A whole number of at least 0.
+    pub fn index(&mut self, name: &str) -> usize {
+        self.read(name, 0, "a whole number of at least 0", |it| it.at_least(0))
+    }
+
+    /// Any whole number.
+    pub fn int(&mut self, name: &str) -> i64 {
+        self.read(
+            name,
+            0,
+            "a whole number",
+            |it| if let Value::Int(it) = it { Some(*it) } else { None },
+        )
+    }
+
+    /// A finite number.
+    pub fn number(&mut self, name: &str) -> f32 {
+        self.read(name, 0.0, "a number", Value::number)
+    }
+
+    /// `true` or `false`.
+    pub fn flag(&mut self, name: &str) -> bool {
+        self.read(name, false, "`true` or `false`", |it| match it {
+            Value::Bool(it) => Some(*it),
+            _ => None,
+        })
+    }
+
+    /// One of a few words, as a string or bare.
+    pub fn word(&mut self, name: &str, words: &[&'static str]) -> &'static str {
+        let want = words.iter().map(|it| format!("\"{it}\"")).collect::<Vec<_>>().join(" or ");
+        self.read(name, words[0], &want, |it| match it {
+            Value::Text(text) | Value::Word(text) => {
+                words.iter().find(|word| *word == text).copied()
+            }
+            _ => None,
+        })
+    }
+
+    /// Counts of at least 1: one for all axes, or a list with one an axis.
+    pub fn axes(&mut self, name: &str) -> PerAxis<usize> {
+        self.per_axis(name, 1, "a whole number of at least 1, or a list with one an axis")
+    }
+
+    /// Counts of at least 0: one for all axes, or a list with one an axis.
+    pub fn axes_from_zero(&mut self, name: &str) -> PerAxis<usize> {
+        self.per_axis(name, 0, "a whole number of at least 0, or a list with one an axis")
+    }
+
+    fn per_axis(&mut self, name: &str, least: i64, want: &str) -> PerAxis<usize> {
+        self.read(name, PerAxis::All(1), want, |it| match it {
+            Value::List(items) if !items.is_empty() => items
+                .iter()
+                .map(|it| it.at_least(least))
+                .collect::<Option<Vec<_>>>()
+                .map(PerAxis::Each),
+            other => other.at_least(least).map(PerAxis::All),
+        })
+    }
+
+    /// A padding: rows, a list of rows or of pairs `(before, after)` an axis, or a word.
+    pub fn padding(&mut self, name: &str) -> Padding {
+        let want = "rows, a list with one an axis, a list of pairs (before, after), `half`, `same` or `valid`";
+        let none = Padding::Explicit(PerAxis::All((0, 0)));
+        self.read(name, none.clone(), want, |it| match it {
+            Value::Word(word) | Value::Text(word) => match word.as_str() {
+                "half" => Some(Padding::Half),
+                "same" => Some(Padding::Same),
+                "same_lower" => Some(Padding::SameLower),
+                "valid" => Some(none.clone()),
+                _ => None,
+            },
+            Value::List(items) if !items.is_empty() => {
+                let pairs = items.iter().map(Value::pair).collect::<Option<Vec<_>>>();
+                pairs.map(|it| Padding::Explicit(PerAxis::Each(it)))
+            }
+            other => other.at_least(0).map(|it| Padding::Explicit(PerAxis::All((it, it)))),
+        })
+    }
+
+    /// A list of whole numbers.
+    pub fn ints(&mut self, name: &str) -> Vec<i64> {
+        self.read(name, Vec::new(), "a list of whole numbers", |it| match it {
+            Value::List(items) => items
+                .iter()
+                .map(|it| if let Value::Int(it) = it { Some(*it) } else { None })
+                .collect(),
+            _ => None,
+        })
+    }
+
+    /// A list of finite numbers, or one number as a list of one.
+    pub fn numbers(&mut self, name: &str) -> Vec<f32> {
+        self.read(name, Vec::new(), "a list of numbers", |it| match it {
+            Value::List(items) => items.iter().map(Value::number).collect(),
+            other => other.number().map(|it| vec![it]),
+        })
+    }
+
+    /// Values of any rank written in the file as nested lists, all rows of one length; `None` if not given.
+    pub fn tensor(&mut self, name: &str) -> Option<Arc<Tensor>> {
+        self.value(name)?;
+        self.read(name, None, "nested lists of numbers, all of one length", |it| {
+            it.tensor().map(Arc::new).map(Some)
+        })
+    }
+
+    /// The value as given, for arguments with a form of their own.
+    pub fn raw(&self, name: &str) -> Option<Value> {
+        self.value(name).map(|it| it.0)
+    }
+}
+
+impl Value {
+    fn at_least(&self, least: i64) -> Option<usize> {
+        match self {
+            Value::Int(it) if *it >= least && *it < 1 << 31 => usize::try_from(*it).ok(),
+            _ => None,
+        }
+    }
+
+    fn number(&self) -> Option<f32> {
+        match self {
+            Value::Int(it) => Some(*it as f32),
+            Value::Number(it) => Some(*it as f32).filter(|it| it.is_finite()),
+            _ => None,
+        }
+    }
+
+    fn pair(&self) -> Option<(usize, usize)> {
+        match self {
+            Value::Tuple(items) | Value::List(items) => match items.as_slice() {
+                [before, after] => Some((before.at_least(0)?, after.at_least(0)?)),
+                _ => None,
+            },
+            other => other.at_least(0).map(|it| (it, it)),
+        }
+    }
+
+    fn tensor(&self) -> Option<Tensor> {
+        let mut dims = Vec::new();
+        let mut at = self;
+        while let Value::List(items) = at {
+            dims.push(items.len());
+            at = items.first()?;
+        }
+        let shape = Shape::checked(&dims)?;
+        let mut data = Vec::with_capacity(shape.elements());
+        self.flatten(&dims, &mut data)?;
+        Some(Tensor::new(shape, data))
+    }
+
+    fn flatten(&self, dims: &[usize], data: &mut Vec<f32>) -> Option<()> {
+        match (self, dims.split_first()) {
+            (Value::List(items), Some((&extent, inner))) if items.len() == extent => {
+                items.iter().try_for_each(|it| it.flatten(inner, data))
+            }
+            (it, None) => Some(data.push(it.number()?)),
+            _ => None,
+        }
+    }
+}
+
+/// Prints a value as it would be written.
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let list =
+            |items: &[Value]| items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        match self {
+            Value::Int(it) => write!(f, "{it}"),
+            Value::Number(it) => write!(f, "{it}"),
+            Value::Bool(it) => write!(f, "{it}"),
+            Value::Text(it) => write!(f, "{it:?}"),
+            Value::Word(it) => f.write_str(it),
+            Value::List(items) if items.len() > 8 => write!(f, "[{}, ..]", list(&items[..8])),
+            Value::List(items) => write!(f, "[{}]", list(items)),
+            Value::Tuple(items) => write!(f, "({})", list(items)),
+        }
+    }
+}
+
+/// A default as it would be written: a number, `true`, `false` or a word.
+fn literal(text: &str) -> Value {
+    match text {
+        "true" => Value::Bool(true),
+        "false" => Value::Bool(false),
+        _ => text
+            .parse()
+            .map(Value::Int)
+            .or_else(|_| text.parse().map(Value::Number))
+            .unwrap_or_else(|_| Value::Word(text.trim_matches('"').to_owned())),
+    }
+}
