@@ -20,3 +20,6 @@ pub mod ops;
 
 // The model.
 pub mod graph;
+
+// Machine code.
+pub mod plan;

@@ -1,0 +1,168 @@
+//! How a graph is computed: the order of steps, the kernel of each, where every value lives.
+//!
+//! A [`Plan`] holds no graph. A step reads [`View`]s of buffers and packed parameters and writes one view;
+//! every address that it forms follows from its views and its loop bounds, so `check` can prove that no step
+//! leaves its buffers and that no two live buffers overlap.
+//!
+//! Values with channels and space are *blocked*: `[N][C/8][space..][8]`, so that a vector holds eight
+//! channels of one pixel. A view may have a *halo*: rows of zeros around its space, so that a padded
+//! convolution reads them and never tests for a border. A halo is zero from the moment the arena is made:
+//! buffers with one share memory only with buffers of the same geometry, which leave it alone.
+
+pub mod view;
+
+pub use view::{Buffer, BufferId, Home, View};
+
+use crate::graph::{NodeId, ParamId};
+use crate::nest::{Expr, Stage};
+use crate::shape::{Shape, Window};
+
+/// The channels in a block: one 256-bit vector of f32.
+pub const LANES: usize = 8;
+
+/// A schedule for one graph on one kind of machine.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The net's name.
+    pub name: String,
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+    /// All memory that steps touch besides parameters.
+    pub buffers: Vec<Buffer>,
+    /// The parameters as kernels want them.
+    pub packed: Vec<Packed>,
+    /// The bytes of the arena.
+    pub arena_bytes: usize,
+    /// Names and shapes of what the caller gives, in order ([`Home::Input`] counts these).
+    pub inputs: Vec<(String, Shape)>,
+    /// Names and shapes of what the caller gets, in order ([`Home::Output`] counts these), row-major.
+    pub outputs: Vec<(String, Shape)>,
+}
+
+/// One step: one parallel loop, one barrier after it.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The path of the layer that it belongs to.
+    pub path: String,
+    /// The node whose value the step completes, if it is the last step of that node.
+    pub node: Option<NodeId>,
+    /// What it runs.
+    pub kernel: Kernel,
+    /// The operands ([`crate::nest::Buffer::Input`] counts these).
+    pub inputs: Vec<View>,
+    /// The parameters ([`crate::nest::Buffer::Param`] counts these).
+    pub params: Vec<PackedId>,
+    /// Intermediate buffers ([`crate::nest::Buffer::Temp`] counts these).
+    pub temps: Vec<View>,
+    /// What it writes ([`crate::nest::Buffer::Output`]); for a stage that writes a temporary, that view.
+    pub output: View,
+}
+
+/// How a step computes.
+#[derive(Clone, Debug)]
+pub enum Kernel {
+    /// Loops over a stage of a nest, vectorised along channels where the stage allows.
+    Loops(Stage),
+    /// Tiles of pixels by channels over a reduction: convolutions, matrix products.
+    Contract(Contract),
+    /// A convolution of each channel with its own filter, tiles of pixels.
+    Depthwise(Depthwise),
+}
+
+/// `out[n, k, y..] = epilogue(bias[k] + sum(c, i..) in[n, c, y * stride + i * dilation - before ..] * weight[k, c, i..])`
+/// within each of `groups` equal slices of the channels. The input's halo covers what the windows' padding reads.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contract {
+    /// Slices of the channels.
+    pub groups: usize,
+    /// Input channels of one group.
+    pub in_channels: usize,
+    /// Output channels of one group.
+    pub out_channels: usize,
+    /// One window for each spatial axis; none for a fully connected layer.
+    pub windows: Vec<Window>,
+    /// Whether a bias is added (parameter 1).
+    pub bias: bool,
+    /// What happens before the store, in order.
+    pub epilogue: Vec<Post>,
+    /// Output pixels of one tile along the last axis.
+    pub pixels: usize,
+    /// Blocks of output channels of one tile.
+    pub vectors: usize,
+}
+
+/// `out[n, c, y..] = epilogue(bias[c] + sum(i..) in[n, c, y * stride + i * dilation - before ..] * weight[c, i..])`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Depthwise {
+    /// One window for each spatial axis.
+    pub windows: Vec<Window>,
+    /// Whether a bias is added (parameter 1).
+    pub bias: bool,
+    /// What happens before the store, in order.
+    pub epilogue: Vec<Post>,
+    /// Output pixels of one tile along the last axis.
+    pub pixels: usize,
+}
+
+/// A step of a tile's epilogue.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Post {
+    /// Adds the same element of an operand (a position among the step's inputs, at least 1).
+    Add(usize),
+    /// `f(it)`, a pointwise expression in [`Expr::It`].
+    Map(Expr),
+}
+
+/// A packed parameter of a [`Plan`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PackedId(pub usize);
+
+/// A parameter in the order in which a kernel reads it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Packed {
+    /// The graph's parameter.
+    pub param: ParamId,
+    /// The order.
+    pub packing: Packing,
+    /// Elements after packing, padding included.
+    pub elements: usize,
+}
+
+/// The order of a packed parameter. Padding is zero.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Packing {
+    /// Row-major as it is, padded at the end to a multiple of [`LANES`].
+    Rows,
+    /// `[group][out block of vectors * 8][in channel][tap][vectors * 8]` from `[out, in, taps..]`; the last block
+    /// of a group may be narrower (a multiple of 8). `flip` reverses the taps.
+    Contract {
+        /// Slices of the channels.
+        groups: usize,
+        /// Output channels of one group.
+        out_channels: usize,
+        /// Input channels of one group.
+        in_channels: usize,
+        /// Taps in all.
+        taps: usize,
+        /// Blocks of 8 output channels in one tile.
+        vectors: usize,
+        /// Whether the filter is flipped.
+        flip: bool,
+    },
+    /// `[channel block][tap][8]` from `[channels, 1, taps..]`.
+    Depthwise {
+        /// Channels.
+        channels: usize,
+        /// Taps in all.
+        taps: usize,
+        /// Whether the filter is flipped.
+        flip: bool,
+    },
+    /// `[out channels]` padded for each group to the width of its tiles.
+    Bias {
+        /// Slices of the channels.
+        groups: usize,
+        /// Output channels of one group.
+        out_channels: usize,
+    },
+}
