@@ -1,6 +1,8 @@
 //! What every stage says to the user: plain data, built where the fault is found.
 //!
-//! Knows nothing of how a diagnostic is drawn (the command line renders it) or of what was wrong.
+//! Building one knows nothing of how it is drawn (`render`) or explained (`codes`).
+
+pub mod render;
 
 /// One file of source text.
 #[derive(Clone, Debug, PartialEq, Eq)]
