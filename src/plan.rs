@@ -9,6 +9,9 @@
 //! convolution reads them and never tests for a border. A halo is zero from the moment the arena is made:
 //! buffers with one share memory only with buffers of the same geometry, which leave it alone.
 
+mod check;
+pub mod memory;
+mod print;
 pub mod view;
 
 pub use view::{Buffer, BufferId, Home, View};
@@ -62,11 +65,20 @@ pub struct Step {
 #[derive(Clone, Debug)]
 pub enum Kernel {
     /// Loops over a stage of a nest, vectorised along channels where the stage allows.
-    Loops(Stage),
+    Loops(Loops),
     /// Tiles of pixels by channels over a reduction: convolutions, matrix products.
     Contract(Contract),
     /// A convolution of each channel with its own filter, tiles of pixels.
     Depthwise(Depthwise),
+}
+
+/// `output[at] = epilogue(value)` for every point of a stage.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loops {
+    /// What each element is.
+    pub stage: Stage,
+    /// What happens to it before the store, in order: expressions in [`Expr::It`] and the stage's own axes.
+    pub epilogue: Vec<Expr>,
 }
 
 /// `out[n, k, y..] = epilogue(bias[k] + sum(c, i..) in[n, c, y * stride + i * dilation - before ..] * weight[k, c, i..])`
@@ -105,12 +117,16 @@ pub struct Depthwise {
 }
 
 /// A step of a tile's epilogue.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Post {
     /// Adds the same element of an operand (a position among the step's inputs, at least 1).
     Add(usize),
-    /// `f(it)`, a pointwise expression in [`Expr::It`].
-    Map(Expr),
+    /// `x` where it is not negative, else 0.
+    Relu,
+    /// The number nearest to `x` between two bounds; NaN stays.
+    Clamp(f32, f32),
+    /// `x` where it is not negative, else `slope * x`.
+    Leaky(f32),
 }
 
 /// A packed parameter of a [`Plan`].

@@ -83,6 +83,13 @@ impl fmt::Display for Guard {
     }
 }
 
+/// Prints an expression whose own axes start at `a0`, such as one of an epilogue.
+impl fmt::Display for Expr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_expr(f, self, 0)
+    }
+}
+
 fn write_expr(f: &mut fmt::Formatter<'_>, expr: &Expr, depth: usize) -> fmt::Result {
     match expr {
         Expr::Const(it) => write!(f, "{it:?}"),

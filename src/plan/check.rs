@@ -1,0 +1,231 @@
+//! Proof that a plan keeps to its memory, made anew for every plan, in every build.
+
+use std::ops::Range;
+
+use super::{Home, Kernel, Loops, Plan, Post, Step, View};
+use crate::nest::{Affine, Buffer, Expr, Index};
+
+impl Plan {
+    /// Panics with the printed plan unless:
+    ///
+    /// 1. every view lies inside its buffer and every buffer inside the arena;
+    /// 2. no step writes a caller's input or reads a caller's output;
+    /// 3. what a step reads was written by an earlier step (or is a caller's input), and nothing else has
+    ///    been written over it since;
+    /// 4. what a step writes overlaps nothing that it reads, except an operand of the same geometry that
+    ///    it reads only at the place it writes;
+    /// 5. a halo is never written.
+    pub fn check(&self) {
+        let mut memory = Memory { plan: self, live: Vec::new() };
+        for (at, step) in self.steps.iter().enumerate() {
+            if let Err(fault) = memory.step(step) {
+                panic!("step {at}: {fault}\n{self}");
+            }
+        }
+    }
+
+    /// The bytes of the arena that a view owns; `None` for a caller's memory.
+    fn arena_range(&self, view: &View) -> Option<Range<usize>> {
+        match self.buffers[view.buffer.0].home {
+            Home::Arena(at) => {
+                let range = view.range();
+                Some(at + range.start * 4..at + range.end * 4)
+            }
+            Home::Input(_) | Home::Output(_) => None,
+        }
+    }
+}
+
+/// What has been written and not yet overwritten.
+struct Memory<'a> {
+    plan: &'a Plan,
+    live: Vec<Written<'a>>,
+}
+
+struct Written<'a> {
+    view: &'a View,
+    range: Range<usize>,
+}
+
+impl<'a> Memory<'a> {
+    fn step(&mut self, step: &'a Step) -> Result<(), String> {
+        let reads: Vec<&View> = step.inputs.iter().chain(temps_read(step)).collect();
+        for (i, view) in reads.iter().enumerate() {
+            self.inside(view)?;
+            match self.plan.buffers[view.buffer.0].home {
+                Home::Input(_) => {}
+                Home::Output(_) => return Err(format!("operand {i} is a caller's output")),
+                Home::Arena(_) => {
+                    self.is_written(view).map_err(|it| format!("operand {i}: {it}"))?
+                }
+            }
+        }
+        self.inside(&step.output)?;
+        match self.plan.buffers[step.output.buffer.0].home {
+            Home::Input(_) => return Err("writes a caller's input".to_owned()),
+            Home::Output(_) => return Ok(()),
+            Home::Arena(_) => {}
+        }
+        for (i, view) in reads.iter().enumerate() {
+            if self.overlap(view, &step.output) && !in_place(step, i, view) {
+                return Err(format!("writes over operand {i} while reading it"));
+            }
+        }
+        self.write(&step.output);
+        Ok(())
+    }
+
+    fn inside(&self, view: &View) -> Result<(), String> {
+        let buffer = &self.plan.buffers[view.buffer.0];
+        if view.range().end > buffer.elements {
+            return Err(format!(
+                "a view ends at {} of a buffer of {}",
+                view.range().end,
+                buffer.elements
+            ));
+        }
+        match buffer.home {
+            Home::Arena(at) if at + buffer.elements * 4 > self.plan.arena_bytes => {
+                Err(format!("a buffer ends at {} of the arena", at + buffer.elements * 4))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn overlap(&self, a: &View, b: &View) -> bool {
+        match (self.plan.arena_range(a), self.plan.arena_range(b)) {
+            (Some(x), Some(y)) => x.start < y.end && y.start < x.end && !disjoint_channels(a, b),
+            _ => false,
+        }
+    }
+
+    fn is_written(&self, view: &View) -> Result<(), String> {
+        let mut missing = channels(view);
+        loop {
+            let next = self.live.iter().filter(|it| same_grid(it.view, view)).find_map(|it| {
+                let has = channels(it.view);
+                (has.start <= missing.start && missing.start < has.end).then_some(has.end)
+            });
+            match next {
+                Some(end) if end >= missing.end => return Ok(()),
+                Some(end) => missing.start = end,
+                None => {
+                    return Err(format!(
+                        "channel block {} was never written or is gone",
+                        missing.start
+                    ));
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, view: &'a View) {
+        let range = self.plan.arena_range(view).expect("only the arena is tracked");
+        self.live.retain(|it| {
+            let apart = it.range.end <= range.start || range.end <= it.range.start;
+            apart || disjoint_channels(it.view, view)
+        });
+        self.live.push(Written { view, range });
+    }
+}
+
+/// The temporaries that a step's stage reads.
+fn temps_read(step: &Step) -> impl Iterator<Item = &View> {
+    step.temps.iter().enumerate().filter_map(|(i, view)| {
+        let Kernel::Loops(it) = &step.kernel else { return None };
+        reads(&it.stage.value, Buffer::Temp(i)).then_some(view)
+    })
+}
+
+fn reads(expr: &Expr, buffer: Buffer) -> bool {
+    let mut found = false;
+    for_each_load(expr, &mut |it, _| found |= it == buffer);
+    found
+}
+
+fn for_each_load(expr: &Expr, visit: &mut dyn FnMut(Buffer, &[Index])) {
+    match expr {
+        Expr::Const(_) | Expr::Table(..) | Expr::It => {}
+        Expr::Load(buffer, at) => visit(*buffer, at),
+        Expr::Unary(_, a) => for_each_load(a, visit),
+        Expr::Binary(_, a, b) | Expr::Choose(_, a, b) => {
+            for_each_load(a, visit);
+            for_each_load(b, visit);
+        }
+        Expr::Reduce { body, .. } => for_each_load(body, visit),
+    }
+}
+
+/// Whether a step reads an operand only at the place that it is about to write, in the same geometry.
+fn in_place(step: &Step, operand: usize, view: &View) -> bool {
+    let output = &step.output;
+    let alike = view.base == output.base
+        && view.strides == output.strides
+        && view.shape == output.shape
+        && view.blocked == output.blocked;
+    alike
+        && match &step.kernel {
+            Kernel::Loops(it) => is_pointwise(it, Buffer::Input(operand)),
+            Kernel::Contract(it) => operand > 0 && it.epilogue.contains(&Post::Add(operand)),
+            Kernel::Depthwise(it) => operand > 0 && it.epilogue.contains(&Post::Add(operand)),
+        }
+}
+
+/// Whether loops read a buffer only at the place where they write, each place once.
+pub(super) fn is_pointwise(loops: &Loops, buffer: Buffer) -> bool {
+    let place = &loops.stage.at;
+    let mut pointwise = true;
+    let mut visit = |it, at: &[Index]| {
+        let same = at.len() == place.len()
+            && at
+                .iter()
+                .zip(place)
+                .all(|(index, axis)| matches!(index, Index::Affine(it) if it == axis));
+        pointwise &= it != buffer || same;
+    };
+    for_each_load(&loops.stage.value, &mut visit);
+    loops.epilogue.iter().for_each(|it| for_each_load(it, &mut visit));
+    pointwise && is_whole(place)
+}
+
+fn is_whole(at: &[Affine]) -> bool {
+    at.iter().enumerate().all(|(axis, it)| *it == Affine::axis(axis))
+}
+
+/// Whether two views lie on one grid of one buffer, so that they differ at most in their channels.
+fn same_grid(a: &View, b: &View) -> bool {
+    a.buffer == b.buffer
+        && a.blocked == b.blocked
+        && a.strides == b.strides
+        && a.shape.batch() == b.shape.batch()
+        && a.shape.spatial() == b.shape.spatial()
+        || alias(a, b)
+}
+
+/// Whether two views name the same elements under different shapes (a flattened `[N, C, 1, 1]`).
+fn alias(a: &View, b: &View) -> bool {
+    a.buffer == b.buffer && a.range() == b.range() && a.shape.elements() == b.shape.elements()
+}
+
+/// The channel blocks of a view, counted from the start of its buffer's grid (whole, if it has no channels).
+fn channels(view: &View) -> Range<usize> {
+    let Some(&stride) = view.strides.get(1) else { return 0..1 };
+    let range = view.range();
+    range.start / stride.max(1)..range.start / stride.max(1) + blocks(view)
+}
+
+fn blocks(view: &View) -> usize {
+    if view.blocked { view.shape.channels().div_ceil(super::LANES) } else { view.shape.channels() }
+}
+
+/// Whether two slices of one grid have no channel in common.
+fn disjoint_channels(a: &View, b: &View) -> bool {
+    let one_grid = a.buffer == b.buffer
+        && a.strides == b.strides
+        && a.blocked == b.blocked
+        && a.strides.len() > 1;
+    one_grid && {
+        let (x, y) = (channels(a), channels(b));
+        x.end <= y.start || y.end <= x.start
+    }
+}

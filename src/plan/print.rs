@@ -1,0 +1,109 @@
+//! The text of a plan.
+
+use std::fmt;
+
+use super::{Home, Kernel, Plan, Post, Step, View};
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "plan {}: {} steps, arena {} bytes",
+            self.name,
+            self.steps.len(),
+            self.arena_bytes
+        )?;
+        for (i, step) in self.steps.iter().enumerate() {
+            write!(f, "{i:>4} {}: ", step.path)?;
+            self.write_step(f, step)?;
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl Plan {
+    fn write_step(&self, f: &mut fmt::Formatter<'_>, step: &Step) -> fmt::Result {
+        write!(f, "{} ", step.kernel)?;
+        for (i, view) in step.inputs.iter().enumerate() {
+            write!(f, "{}{}", if i == 0 { "" } else { ", " }, self.view(view))?;
+        }
+        write!(f, " -> {}", self.view(&step.output))
+    }
+
+    /// `arena+4096 [8, 28, 28]/8 halo 1`.
+    fn view(&self, view: &View) -> String {
+        let home = match self.buffers[view.buffer.0].home {
+            Home::Input(i) => format!("input {i}"),
+            Home::Output(i) => format!("output {i}"),
+            Home::Arena(at) => format!("arena+{at}"),
+        };
+        let blocked = if view.blocked { "/8" } else { "" };
+        let halo = match view.halo.as_slice() {
+            [] => String::new(),
+            halo => format!(" halo {halo:?}"),
+        };
+        format!("{home} {}{blocked}{halo}", view.shape)
+    }
+}
+
+impl fmt::Display for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Kernel::Loops(it) => {
+                write!(f, "loops {{ {} }}", it.stage)?;
+                it.epilogue.iter().try_for_each(|post| write!(f, " |> {post}"))
+            }
+            Kernel::Contract(it) => {
+                write!(f, "contract {}x{}", it.in_channels, it.out_channels)?;
+                if it.groups > 1 {
+                    write!(f, " groups {}", it.groups)?;
+                }
+                write_windows(f, &it.windows)?;
+                write!(f, " tile {}x{}", it.pixels, it.vectors * super::LANES)?;
+                write_epilogue(f, it.bias, &it.epilogue)
+            }
+            Kernel::Depthwise(it) => {
+                f.write_str("depthwise")?;
+                write_windows(f, &it.windows)?;
+                write!(f, " tile {}", it.pixels)?;
+                write_epilogue(f, it.bias, &it.epilogue)
+            }
+        }
+    }
+}
+
+fn write_windows(f: &mut fmt::Formatter<'_>, windows: &[crate::shape::Window]) -> fmt::Result {
+    let kernels: Vec<_> = windows.iter().map(|it| it.kernel.to_string()).collect();
+    write!(f, " {}", if kernels.is_empty() { "1".to_owned() } else { kernels.join("x") })?;
+    if windows.iter().any(|it| it.stride > 1) {
+        write!(
+            f,
+            " stride {}",
+            windows.iter().map(|it| it.stride.to_string()).collect::<Vec<_>>().join("x")
+        )?;
+    }
+    if windows.iter().any(|it| it.dilation > 1) {
+        write!(
+            f,
+            " dilation {}",
+            windows.iter().map(|it| it.dilation.to_string()).collect::<Vec<_>>().join("x")
+        )?;
+    }
+    Ok(())
+}
+
+fn write_epilogue(f: &mut fmt::Formatter<'_>, bias: bool, epilogue: &[Post]) -> fmt::Result {
+    if bias {
+        f.write_str(" |> bias")?;
+    }
+    for post in epilogue {
+        match post {
+            Post::Add(i) => write!(f, " |> add(in{i})")?,
+            Post::Relu => f.write_str(" |> relu")?,
+            Post::Clamp(low, high) => write!(f, " |> clamp({low}, {high})")?,
+            Post::Leaky(slope) => write!(f, " |> leaky({slope})")?,
+        }
+    }
+    Ok(())
+}
