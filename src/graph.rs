@@ -32,6 +32,7 @@ pub struct Graph {
     inputs: Vec<NodeId>,
     outputs: Vec<Output>,
     params: Vec<Param>,
+    next_position: usize,
 }
 
 /// A value and the layer that makes it. A node is born with its shape.
@@ -179,7 +180,7 @@ impl Graph {
             shape,
             kind: Kind::Input,
             operands: Vec::new(),
-            position: self.nodes.node_count(),
+            position: self.next_position,
         });
         self.inputs.push(node);
         node
@@ -194,19 +195,19 @@ impl Graph {
         operands: Vec<NodeId>,
         shape: Shape,
     ) -> NodeId {
-        let position = self.nodes.node_weights().map(|it| it.position + 1).max().unwrap_or(0);
         self.add(Node {
             path: path.into(),
             span,
             shape,
             kind: Kind::Layer(layer),
             operands,
-            position,
+            position: self.next_position,
         })
     }
 
     fn add(&mut self, node: Node) -> NodeId {
         let operands = node.operands.clone();
+        self.next_position = self.next_position.max(node.position + 1);
         let id = self.nodes.add_node(node);
         for operand in operands {
             self.nodes.add_edge(operand, id, ());
