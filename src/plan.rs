@@ -9,19 +9,35 @@
 //! convolution reads them and never tests for a border. A halo is zero from the moment the arena is made:
 //! buffers with one share memory only with buffers of the same geometry, which leave it alone.
 
+mod build;
 mod check;
 pub mod memory;
 mod print;
+mod select;
 pub mod view;
 
 pub use view::{Buffer, BufferId, Home, View};
 
-use crate::graph::{NodeId, ParamId};
+use crate::graph::{Graph, NodeId, ParamId};
 use crate::nest::{Expr, Stage};
 use crate::shape::{Shape, Window};
 
 /// The channels in a block: one 256-bit vector of f32.
 pub const LANES: usize = 8;
+
+/// What a plan may do.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Gives every value memory of its own, so that all can be read after a run.
+    pub keep_all: bool,
+}
+
+/// Plans a verified graph: kernels, layouts, order and memory. The result has been checked.
+pub fn plan(graph: &Graph, options: &Options) -> Plan {
+    let plan = build::build(graph, options);
+    plan.check();
+    plan
+}
 
 /// A schedule for one graph on one kind of machine.
 #[derive(Clone, Debug)]
@@ -36,6 +52,8 @@ pub struct Plan {
     pub packed: Vec<Packed>,
     /// The bytes of the arena.
     pub arena_bytes: usize,
+    /// Where each node's value lies; it stays there only if [`Options::keep_all`] is set.
+    pub values: Vec<(NodeId, View)>,
     /// Names and shapes of what the caller gives, in order ([`Home::Input`] counts these).
     pub inputs: Vec<(String, Shape)>,
     /// Names and shapes of what the caller gets, in order ([`Home::Output`] counts these), row-major.
@@ -145,7 +163,7 @@ pub struct Packed {
 }
 
 /// The order of a packed parameter. Padding is zero.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Packing {
     /// Row-major as it is, padded at the end to a multiple of [`LANES`].
     Rows,

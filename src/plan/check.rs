@@ -192,26 +192,23 @@ fn is_whole(at: &[Affine]) -> bool {
     at.iter().enumerate().all(|(axis, it)| *it == Affine::axis(axis))
 }
 
-/// Whether two views lie on one grid of one buffer, so that they differ at most in their channels.
+/// Whether two views lie on one grid of one buffer, so that they differ at most in their channels (and in how
+/// they name a space of one pixel).
 fn same_grid(a: &View, b: &View) -> bool {
+    let axes = a.strides.len().min(b.strides.len()).min(2);
     a.buffer == b.buffer
         && a.blocked == b.blocked
-        && a.strides == b.strides
+        && a.strides[..axes] == b.strides[..axes]
         && a.shape.batch() == b.shape.batch()
-        && a.shape.spatial() == b.shape.spatial()
-        || alias(a, b)
-}
-
-/// Whether two views name the same elements under different shapes (a flattened `[N, C, 1, 1]`).
-fn alias(a: &View, b: &View) -> bool {
-    a.buffer == b.buffer && a.range() == b.range() && a.shape.elements() == b.shape.elements()
+        && a.shape.spatial().iter().product::<usize>()
+            == b.shape.spatial().iter().product::<usize>()
 }
 
 /// The channel blocks of a view, counted from the start of its buffer's grid (whole, if it has no channels).
 fn channels(view: &View) -> Range<usize> {
     let Some(&stride) = view.strides.get(1) else { return 0..1 };
-    let range = view.range();
-    range.start / stride.max(1)..range.start / stride.max(1) + blocks(view)
+    let first = view.base / stride.max(1);
+    first..first + blocks(view)
 }
 
 fn blocks(view: &View) -> usize {

@@ -103,6 +103,15 @@ impl View {
         View { base: self.base + shift, shape, ..self.clone() }
     }
 
+    /// The same elements of a `[N, C, 1..]` value under a shape of the same batch and channels.
+    #[must_use]
+    pub fn reshaped(&self, shape: &Shape) -> View {
+        assert_eq!(self.shape.elements(), shape.elements(), "a view keeps its elements");
+        let mut strides = self.strides[..2].to_vec();
+        strides.resize(shape.rank(), LANES);
+        View { shape: shape.clone(), strides, halo: Vec::new(), ..self.clone() }
+    }
+
     /// The element at a place.
     pub fn at(&self, place: &[usize]) -> usize {
         let mut at = self.base;

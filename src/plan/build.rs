@@ -1,0 +1,648 @@
+//! From a graph to steps: kernels, layouts, views.
+
+use std::collections::HashMap;
+
+use super::select::{self, Contraction};
+use super::view::{Buffer, BufferId, Home, View};
+use super::{Kernel, LANES, Loops, Options, Packed, PackedId, Packing, Plan, Post, Step, memory};
+use crate::graph::{Epilogue, Graph, Kind, Layer, NodeId, ParamId};
+use crate::nest::{self, Affine, Binary, Expr, Index, Nest, Stage};
+use crate::shape::Shape;
+
+/// How one node is computed.
+enum Recipe {
+    /// It is the caller's.
+    Input,
+    /// The operand under another shape: nothing is computed.
+    Alias,
+    /// Tiles.
+    Contract(Contraction),
+    /// Loops.
+    Nest(Nest),
+}
+
+pub(super) struct Builder<'a> {
+    graph: &'a Graph,
+    options: &'a Options,
+    order: Vec<NodeId>,
+    recipes: HashMap<NodeId, Recipe>,
+    /// The halo that a value's readers need.
+    halos: HashMap<NodeId, Vec<(usize, usize)>>,
+    /// The concatenation that a value is written into, and its first channel there.
+    slots: HashMap<NodeId, (NodeId, usize)>,
+    /// The last position at which anything in the memory of a root is read.
+    last_use: HashMap<NodeId, usize>,
+    views: HashMap<NodeId, View>,
+    /// Copies of inputs for tiles.
+    staged: HashMap<(NodeId, bool), View>,
+    packed_ids: HashMap<(ParamId, Packing), PackedId>,
+    plan: Plan,
+}
+
+pub(super) fn build(graph: &Graph, options: &Options) -> Plan {
+    let mut builder = Builder {
+        graph,
+        options,
+        order: graph.order(),
+        recipes: HashMap::new(),
+        halos: HashMap::new(),
+        slots: HashMap::new(),
+        last_use: HashMap::new(),
+        views: HashMap::new(),
+        staged: HashMap::new(),
+        packed_ids: HashMap::new(),
+        plan: Plan {
+            name: graph.name.clone(),
+            steps: Vec::new(),
+            buffers: Vec::new(),
+            packed: Vec::new(),
+            arena_bytes: 0,
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            values: Vec::new(),
+        },
+    };
+    builder.choose_recipes();
+    builder.choose_slots();
+    builder.find_halos();
+    builder.find_last_uses();
+    for position in 0..builder.order.len() {
+        builder.emit(position);
+    }
+    builder.write_outputs();
+    builder.place_buffers();
+    builder.plan
+}
+
+impl Builder<'_> {
+    fn choose_recipes(&mut self) {
+        for &id in &self.order {
+            let recipe = match &self.graph.node(id).kind {
+                Kind::Input => Recipe::Input,
+                Kind::Layer(layer) => self.recipe(id, layer),
+            };
+            self.recipes.insert(id, recipe);
+        }
+    }
+
+    fn recipe(&self, id: NodeId, layer: &Layer) -> Recipe {
+        let node = self.graph.node(id);
+        let shapes = self.graph.operand_shapes(id);
+        let taken =
+            shapes.len() - layer.epilogue.iter().filter(|it| it.operand().is_some()).count();
+        if self.is_alias(id, layer) {
+            return Recipe::Alias;
+        }
+        let nest = layer.op.lower(&shapes[..taken], &node.shape);
+        match select::contraction(&nest) {
+            Some(found) if found.has_tiles() && self.reads_tiles(node.operands()[0], &found) => {
+                Recipe::Contract(found)
+            }
+            _ => Recipe::Nest(nest),
+        }
+    }
+
+    /// Whether tiles can read the operand: a layer's value is blocked; an input is copied if need be.
+    fn reads_tiles(&self, operand: NodeId, found: &Contraction) -> bool {
+        let shape = &self.graph.node(operand).shape;
+        shape.rank() >= 2 && shape.channels() == found.groups * found.in_channels
+    }
+
+    /// A flattened or reshaped `[N, C, 1, 1]` is `[N, C]` in the same places.
+    fn is_alias(&self, id: NodeId, layer: &Layer) -> bool {
+        let node = self.graph.node(id);
+        let operand = node.operands().first().map(|&it| self.graph.node(it));
+        operand.is_some_and(|operand| {
+            matches!(layer.op.entry().name, "flatten" | "reshape")
+                && layer.epilogue.is_empty()
+                && matches!(operand.kind, Kind::Layer(_))
+                && [&operand.shape, &node.shape]
+                    .iter()
+                    .all(|it| it.rank() >= 2 && it.spatial().iter().all(|&it| it == 1))
+                && operand.shape.batch() == node.shape.batch()
+                && operand.shape.channels() == node.shape.channels()
+        })
+    }
+
+    /// Later concatenations first, so that a chain of them shares one buffer.
+    fn choose_slots(&mut self) {
+        for &id in self.order.iter().rev() {
+            let Recipe::Nest(nest) = &self.recipes[&id] else { continue };
+            let plain_epilogue = self.graph.layer(id).is_some_and(|it| it.epilogue.is_empty());
+            let Some(offsets) =
+                concatenation(nest).filter(|_| plain_epilogue && !self.options.keep_all)
+            else {
+                continue;
+            };
+            let operands = self.graph.node(id).operands();
+            for (at, &operand) in operands.iter().enumerate() {
+                let shape = &self.graph.node(operand).shape;
+                let once = operands.iter().filter(|it| **it == operand).count() == 1;
+                let own = matches!(self.recipes[&operand], Recipe::Nest(_) | Recipe::Contract(_));
+                let whole = at + 1 == operands.len() || shape.channels().is_multiple_of(LANES);
+                let aligned = offsets[at].is_multiple_of(LANES) && whole;
+                if once && own && aligned && shape.rank() >= 3 && !self.slots.contains_key(&operand)
+                {
+                    self.slots.insert(operand, (id, offsets[at]));
+                }
+            }
+        }
+    }
+
+    /// The node whose buffer a value lives in.
+    fn root(&self, mut id: NodeId) -> NodeId {
+        loop {
+            if let Some((parent, _)) = self.slots.get(&id) {
+                id = *parent;
+            } else if matches!(self.recipes[&id], Recipe::Alias) {
+                id = self.graph.node(id).operands()[0];
+            } else {
+                return id;
+            }
+        }
+    }
+
+    fn find_halos(&mut self) {
+        for &id in &self.order {
+            let Recipe::Contract(found) = &self.recipes[&id] else { continue };
+            let operand = self.graph.node(id).operands()[0];
+            let from = self.graph.node(operand).shape.spatial();
+            let to = self.graph.node(id).shape.spatial();
+            let root = self.root(operand);
+            let axes = self.graph.node(root).shape.spatial().len();
+            let halo = self.halos.entry(root).or_insert_with(|| vec![(0, 0); axes]);
+            for (axis, window) in found.windows.iter().enumerate() {
+                let last = (to[axis] - 1) * window.stride + window.reach();
+                let after = last.saturating_sub(window.before + from[axis]);
+                halo[axis] = (halo[axis].0.max(window.before), halo[axis].1.max(after));
+            }
+        }
+    }
+
+    fn find_last_uses(&mut self) {
+        for (position, &id) in self.order.iter().enumerate() {
+            let members: Vec<_> =
+                self.graph.node(id).operands().iter().copied().chain([id]).collect();
+            for member in members {
+                let root = self.root(member);
+                let until = if self.graph.is_output(member) { usize::MAX } else { position };
+                let last = self.last_use.entry(root).or_insert(0);
+                *last = (*last).max(until);
+            }
+        }
+    }
+
+    fn buffer(&mut self, make: impl FnOnce(BufferId) -> (View, usize), home: Home) -> View {
+        let id = BufferId(self.plan.buffers.len());
+        let (view, elements) = make(id);
+        self.plan.buffers.push(Buffer { elements, home });
+        view
+    }
+
+    fn emit(&mut self, position: usize) {
+        let id = self.order[position];
+        let recipe = self.recipes.remove(&id).expect("every node has a recipe");
+        match &recipe {
+            Recipe::Input => self.add_input(id),
+            Recipe::Alias => {
+                let view = self.views[&self.graph.node(id).operands()[0]]
+                    .reshaped(&self.graph.node(id).shape);
+                self.views.insert(id, view);
+            }
+            Recipe::Contract(found) => self.emit_contract(position, id, found),
+            Recipe::Nest(nest) => self.emit_nest(position, id, nest),
+        }
+        self.recipes.insert(id, recipe);
+        self.plan.values.push((id, self.views[&id].clone()));
+    }
+
+    fn add_input(&mut self, id: NodeId) {
+        let node = self.graph.node(id);
+        let at = self.plan.inputs.len();
+        self.plan.inputs.push((node.path.clone(), node.shape.clone()));
+        let view = self.buffer(|buffer| View::plain(buffer, &node.shape, &[]), Home::Input(at));
+        self.views.insert(id, view);
+    }
+
+    /// The view that a node writes: a slice of a concatenation, a dying operand's memory, or a new buffer.
+    fn output_view(&mut self, position: usize, id: NodeId, reuse: &[usize]) -> View {
+        if let Some(view) = self.views.get(&id) {
+            return view.clone();
+        }
+        let shape = self.graph.node(id).shape.clone();
+        if let Some(&(parent, from)) = self.slots.get(&id) {
+            let view = self.output_view(position, parent, &[]).channels(from, shape.channels());
+            self.views.insert(id, view.clone());
+            return view;
+        }
+        let view = self.reused(position, id, reuse).unwrap_or_else(|| {
+            let halo = self.halos.get(&id).cloned().unwrap_or_default();
+            self.buffer(
+                |buffer| {
+                    if shape.rank() >= 2 {
+                        View::blocked(buffer, &shape, &halo)
+                    } else {
+                        View::plain(buffer, &shape, &[])
+                    }
+                },
+                Home::Arena(0),
+            )
+        });
+        self.views.insert(id, view.clone());
+        view
+    }
+
+    /// The memory of an operand that dies here and has the geometry of the output.
+    fn reused(&self, position: usize, id: NodeId, reuse: &[usize]) -> Option<View> {
+        let wanted = self
+            .halos
+            .get(&id)
+            .filter(|it| it.iter().any(|it| *it != (0, 0)))
+            .cloned()
+            .unwrap_or_default();
+        reuse.iter().filter(|_| !self.options.keep_all).find_map(|&at| {
+            let operand = *self.graph.node(id).operands().get(at)?;
+            let view = self.views.get(&operand)?;
+            let dies = self.root(operand) == operand && self.last_use[&operand] == position;
+            let alike =
+                view.shape == self.graph.node(id).shape && view.halo == wanted && view.blocked;
+            let alone = !matches!(self.recipes.get(&operand), Some(Recipe::Input) | None);
+            (dies && alike && alone).then(|| view.clone())
+        })
+    }
+
+    fn packed(&mut self, param: ParamId, packing: Packing, elements: usize) -> PackedId {
+        let key = (param, packing);
+        if let Some(&id) = self.packed_ids.get(&key) {
+            return id;
+        }
+        let id = PackedId(self.plan.packed.len());
+        self.plan.packed.push(Packed { param, packing: key.1.clone(), elements });
+        self.packed_ids.insert(key, id);
+        id
+    }
+
+    fn emit_contract(&mut self, position: usize, id: NodeId, found: &Contraction) {
+        let layer = self.graph.layer(id).expect("only a layer contracts");
+        let node = self.graph.node(id);
+        let row = node.shape.spatial().last().copied().unwrap_or(1);
+        let (posts, rest) = split_epilogue(&layer.epilogue);
+        let operands = node.operands();
+        let added: Vec<usize> = layer
+            .epilogue
+            .iter()
+            .take(posts.len())
+            .filter_map(Epilogue::operand)
+            .filter(|&at| operands[at] != operands[0])
+            .collect();
+        let output = self.output_view(position, id, &added);
+        let mut inputs = vec![self.tile_operand(node.operands()[0], found)];
+        let posts = posts
+            .into_iter()
+            .map(|it| match it {
+                Post::Add(at) => {
+                    inputs.push(self.blocked_operand(node.operands()[at]));
+                    Post::Add(inputs.len() - 1)
+                }
+                other => other,
+            })
+            .collect();
+        let (kernel, params) = if found.is_depthwise() {
+            let kernel = found.depthwise(row, posts);
+            let params = self.depthwise_params(layer, found);
+            (Kernel::Depthwise(kernel), params)
+        } else {
+            let kernel = found.contract(row, posts);
+            let params = self.contract_params(layer, found, kernel.vectors);
+            (Kernel::Contract(kernel), params)
+        };
+        let done = rest.is_empty();
+        self.step(id, kernel, inputs, params, Vec::new(), output.clone(), done);
+        if !done {
+            self.emit_rest(id, rest, output);
+        }
+    }
+
+    /// What a tile's epilogue does not know follows in place.
+    fn emit_rest(&mut self, id: NodeId, rest: &[Epilogue], output: View) {
+        let shape = self.graph.node(id).shape.clone();
+        let at: Vec<_> = (0..shape.rank()).map(Affine::axis).collect();
+        let stage = Stage::each(
+            nest::Buffer::Output,
+            &shape,
+            Expr::load(nest::Buffer::Input(0), at.clone()),
+        );
+        let mut inputs = vec![output.clone()];
+        let epilogue = self.epilogue(id, rest, &at, &mut inputs);
+        self.step(
+            id,
+            Kernel::Loops(Loops { stage, epilogue }),
+            inputs,
+            Vec::new(),
+            Vec::new(),
+            output,
+            true,
+        );
+    }
+
+    fn contract_params(
+        &mut self,
+        layer: &Layer,
+        found: &Contraction,
+        vectors: usize,
+    ) -> Vec<PackedId> {
+        let (groups, out_channels, in_channels) =
+            (found.groups, found.out_channels, found.in_channels);
+        let padded = out_channels.next_multiple_of(LANES);
+        let taps = found.taps();
+        let packing = Packing::Contract {
+            groups,
+            out_channels,
+            in_channels,
+            taps,
+            vectors,
+            flip: found.flip,
+        };
+        let mut params =
+            vec![self.packed(layer.params[0], packing, groups * padded * in_channels * taps)];
+        if found.bias {
+            params.push(self.packed(
+                layer.params[1],
+                Packing::Bias { groups, out_channels },
+                groups * padded,
+            ));
+        }
+        params
+    }
+
+    fn depthwise_params(&mut self, layer: &Layer, found: &Contraction) -> Vec<PackedId> {
+        let channels = found.groups;
+        let padded = channels.next_multiple_of(LANES);
+        let taps = found.taps();
+        let packing = Packing::Depthwise { channels, taps, flip: found.flip };
+        let mut params = vec![self.packed(layer.params[0], packing, padded * taps)];
+        if found.bias {
+            params.push(self.packed(layer.params[1], Packing::Rows, padded));
+        }
+        params
+    }
+
+    /// The operand of a tile. A caller's input is copied once: with its halo, plain for the few channels of a
+    /// picture, else blocked.
+    fn tile_operand(&mut self, operand: NodeId, found: &Contraction) -> View {
+        let view = self.views[&operand].clone();
+        if !matches!(self.plan.buffers[view.buffer.0].home, Home::Input(_)) {
+            return view;
+        }
+        let plain = found.groups == 1 && view.shape.channels() <= 4;
+        let halo = self.halos.get(&operand).cloned().unwrap_or_default();
+        let as_it_is = view.shape.rank() == 2 || plain && halo.iter().all(|it| *it == (0, 0));
+        if as_it_is { view } else { self.stage(operand, &halo, plain) }
+    }
+
+    /// An operand as a blocked view: a caller's input is copied.
+    fn blocked_operand(&mut self, operand: NodeId) -> View {
+        let view = self.views[&operand].clone();
+        if view.blocked { view } else { self.stage(operand, &[], false) }
+    }
+
+    fn stage(&mut self, operand: NodeId, halo: &[(usize, usize)], plain: bool) -> View {
+        if let Some(view) = self.staged.get(&(operand, plain)) {
+            return view.clone();
+        }
+        let from = self.views[&operand].clone();
+        let make = |buffer| {
+            if plain {
+                View::plain(buffer, &from.shape, halo)
+            } else {
+                View::blocked(buffer, &from.shape, halo)
+            }
+        };
+        let view = self.buffer(make, Home::Arena(0));
+        self.copy(self.graph.node(operand).path.clone(), from, view.clone());
+        self.staged.insert((operand, plain), view.clone());
+        view
+    }
+
+    fn copy(&mut self, path: String, from: View, to: View) {
+        let at = (0..from.shape.rank()).map(Affine::axis);
+        let stage =
+            Stage::each(nest::Buffer::Output, &from.shape, Expr::load(nest::Buffer::Input(0), at));
+        let kernel = Kernel::Loops(Loops { stage, epilogue: Vec::new() });
+        let (inputs, params, temps) = (vec![from], Vec::new(), Vec::new());
+        self.plan.steps.push(Step { path, node: None, kernel, inputs, params, temps, output: to });
+    }
+
+    fn emit_nest(&mut self, position: usize, id: NodeId, nest: &Nest) {
+        let layer = self.graph.layer(id).expect("only a layer has a nest");
+        let node = self.graph.node(id);
+        let pointwise = |at: usize| {
+            nest.stages.len() == 1
+                && super::check::is_pointwise(
+                    &Loops { stage: nest.stages[0].clone(), epilogue: Vec::new() },
+                    nest::Buffer::Input(at),
+                )
+        };
+        let operands = node.operands();
+        let everywhere =
+            |at: usize| (0..operands.len()).all(|it| operands[it] != operands[at] || pointwise(it));
+        let reuse: Vec<_> = (0..operands.len()).filter(|&it| everywhere(it)).collect();
+        let output = self.output_view(position, id, &reuse);
+        let inputs: Vec<_> = node.operands().iter().map(|it| self.views[it].clone()).collect();
+        let params: Vec<_> = layer.params.iter().map(|&it| self.rows(it)).collect();
+        let temps: Vec<_> = nest.temps.iter().map(|it| self.temp(it)).collect();
+        let written: Vec<bool> = concatenation(nest)
+            .map(|_| {
+                node.operands()
+                    .iter()
+                    .map(|it| self.slots.get(it).is_some_and(|it| it.0 == id))
+                    .collect()
+            })
+            .unwrap_or_default();
+        let stages: Vec<_> = nest
+            .stages
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| !written.get(*i).copied().unwrap_or(false))
+            .collect();
+        for (i, (_, stage)) in stages.iter().enumerate() {
+            let is_output = stage.target == nest::Buffer::Output;
+            let mut inputs = inputs.clone();
+            let epilogue = if is_output {
+                self.epilogue(id, &layer.epilogue, &stage.at, &mut inputs)
+            } else {
+                Vec::new()
+            };
+            let to = match stage.target {
+                nest::Buffer::Temp(at) => temps[at].clone(),
+                _ => output.clone(),
+            };
+            let (stage, to) = slice(stage, to);
+            let kernel = Kernel::Loops(Loops { stage, epilogue });
+            let done = i + 1 == stages.len();
+            self.step(id, kernel, inputs, params.clone(), temps.clone(), to, done);
+        }
+    }
+
+    fn rows(&mut self, param: ParamId) -> PackedId {
+        let elements = self.graph.param(param).shape.elements().next_multiple_of(LANES);
+        self.packed(param, Packing::Rows, elements)
+    }
+
+    fn temp(&mut self, shape: &Shape) -> View {
+        let blocked = shape.rank() >= 2;
+        self.buffer(
+            |buffer| {
+                if blocked {
+                    View::blocked(buffer, shape, &[])
+                } else {
+                    View::plain(buffer, shape, &[])
+                }
+            },
+            Home::Arena(0),
+        )
+    }
+
+    /// Expressions for an epilogue; operands that it adds are found among `inputs` by position.
+    fn epilogue(
+        &mut self,
+        id: NodeId,
+        steps: &[Epilogue],
+        at: &[Affine],
+        inputs: &mut Vec<View>,
+    ) -> Vec<Expr> {
+        let operands = self.graph.node(id).operands().to_vec();
+        steps
+            .iter()
+            .map(|step| match step {
+                Epilogue::Map(op) => op.pointwise().expect("an epilogue maps pointwise operators"),
+                Epilogue::Add(operand) => {
+                    inputs.push(self.views[&operands[*operand]].clone());
+                    let index = at.iter().cloned().map(Index::Affine).collect();
+                    Expr::It.binary(
+                        Binary::Add,
+                        Expr::Load(nest::Buffer::Input(inputs.len() - 1), index),
+                    )
+                }
+            })
+            .collect()
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one argument for each field of a step")]
+    fn step(
+        &mut self,
+        id: NodeId,
+        kernel: Kernel,
+        inputs: Vec<View>,
+        params: Vec<PackedId>,
+        temps: Vec<View>,
+        output: View,
+        done: bool,
+    ) {
+        let path = self.graph.node(id).path.clone();
+        self.plan.steps.push(Step {
+            path,
+            node: done.then_some(id),
+            kernel,
+            inputs,
+            params,
+            temps,
+            output,
+        });
+    }
+
+    /// Results leave row-major, in the caller's memory.
+    fn write_outputs(&mut self) {
+        for (at, output) in self.graph.outputs().iter().enumerate() {
+            let from = self.views[&output.node].clone();
+            self.plan.outputs.push((output.name.clone(), from.shape.clone()));
+            let to = self.buffer(|buffer| View::plain(buffer, &from.shape, &[]), Home::Output(at));
+            self.copy(output.name.clone(), from, to);
+        }
+    }
+
+    fn place_buffers(&mut self) {
+        let mut live: Vec<Option<(usize, usize)>> = vec![None; self.plan.buffers.len()];
+        let mut halos: HashMap<BufferId, &View> = HashMap::new();
+        for (at, step) in self.plan.steps.iter().enumerate() {
+            for view in step.inputs.iter().chain(&step.temps).chain([&step.output]) {
+                let (first, last) = live[view.buffer.0].unwrap_or((at, at));
+                live[view.buffer.0] = Some((first.min(at), last.max(at)));
+                if !view.halo.is_empty() {
+                    halos.insert(view.buffer, view);
+                }
+            }
+        }
+        let arena: Vec<usize> = (0..live.len())
+            .filter(|&it| matches!(self.plan.buffers[it].home, Home::Arena(_)))
+            .collect();
+        let wants: Vec<_> = arena
+            .iter()
+            .map(|&it| {
+                let (first, last) = live[it].unwrap_or((0, 0));
+                let elements = self.plan.buffers[it].elements;
+                memory::Want {
+                    bytes: elements * size_of::<f32>(),
+                    live: if self.options.keep_all { 0..=usize::MAX } else { first..=last },
+                    geometry: halos.get(&BufferId(it)).map(|view| geometry(view, elements)),
+                }
+            })
+            .collect();
+        let (offsets, bytes) = memory::place(&wants);
+        for (&buffer, offset) in arena.iter().zip(offsets) {
+            self.plan.buffers[buffer].home = Home::Arena(offset);
+        }
+        self.plan.arena_bytes = bytes;
+    }
+}
+
+/// What two buffers must have in common to keep each other's halo: pitches, halo and size.
+fn geometry(view: &View, elements: usize) -> memory::Geometry {
+    let mut extents = view.strides.clone();
+    extents.extend(view.shape.spatial());
+    extents.push(elements);
+    (extents, view.halo.clone(), view.blocked)
+}
+
+/// A stage that writes whole blocks of channels from some block on, as a stage that writes all of a slice.
+fn slice(stage: &Stage, output: View) -> (Stage, View) {
+    let Some(from) = stage.at.get(1).and_then(|it| usize::try_from(it.constant).ok()) else {
+        return (stage.clone(), output);
+    };
+    let whole = stage.at[1].terms == [(1, 1)] && output.blocked && from.is_multiple_of(LANES);
+    if !whole || stage.extents[1] == output.shape.channels() {
+        return (stage.clone(), output);
+    }
+    let mut slice = stage.clone();
+    slice.at[1].constant = 0;
+    (slice, output.channels(from, stage.extents[1]))
+}
+
+/// The first channel of each operand if a nest writes its operands one after another along the channels.
+fn concatenation(nest: &Nest) -> Option<Vec<usize>> {
+    let offset = |(i, stage): (usize, &Stage)| {
+        let Expr::Load(nest::Buffer::Input(operand), at) = &stage.value else { return None };
+        let identity =
+            at.iter().enumerate().all(|(axis, it)| *it == Index::Affine(Affine::axis(axis)));
+        let [batch, channel, space @ ..] = stage.at.as_slice() else { return None };
+        let in_place = *batch == Affine::axis(0)
+            && channel.terms == [(1, 1)]
+            && space.iter().enumerate().all(|(axis, it)| *it == Affine::axis(axis + 2));
+        let offset = usize::try_from(channel.constant).ok()?;
+        (stage.target == nest::Buffer::Output && *operand == i && identity && in_place)
+            .then_some(offset)
+    };
+    (nest.stages.len() >= 2).then_some(())?;
+    nest.stages.iter().enumerate().map(offset).collect()
+}
+
+/// The steps that a tile does before its store, and those that must follow.
+fn split_epilogue(steps: &[Epilogue]) -> (Vec<Post>, &[Epilogue]) {
+    let known = steps.iter().map_while(|it| match it {
+        Epilogue::Add(at) => Some(Post::Add(*at)),
+        Epilogue::Map(op) => select::post(op),
+    });
+    let posts: Vec<_> = known.collect();
+    let rest = &steps[posts.len()..];
+    (posts, rest)
+}

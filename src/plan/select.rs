@@ -1,0 +1,246 @@
+//! Which kernel computes a nest: the one place where contractions are recognised.
+
+use super::{Contract, Depthwise, LANES, Post};
+use crate::nest::{Affine, Binary, Buffer, Expr, Guard, Index, Nest, Reduction, Stage};
+use crate::ops::Op;
+use crate::shape::Window;
+
+/// A nest seen as a contraction of one operand with one filter.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Contraction {
+    /// Slices of the channels.
+    pub groups: usize,
+    /// Input channels of one group.
+    pub in_channels: usize,
+    /// Output channels of one group.
+    pub out_channels: usize,
+    /// One window for each spatial axis; `after` is what the last place reads past the operand.
+    pub windows: Vec<Window>,
+    /// Whether parameter 1 is added.
+    pub bias: bool,
+    /// Whether the filter is flipped.
+    pub flip: bool,
+}
+
+/// Recognises `out[n, k, y..] = bias[k] + sum(c, i..) in[n, c, s*y + d*i - p ..] * weight[k, c, i..]`, with groups
+/// as an axis of their own, flipped or not. `None` for any other nest.
+pub(super) fn contraction(nest: &Nest) -> Option<Contraction> {
+    let [stage] = nest.stages.as_slice() else { return None };
+    let (sum, bias) = split_bias(&stage.value, &stage.at)?;
+    let Expr::Reduce { op: Reduction::Sum, extents, guards, body } = sum else { return None };
+    let (input, weight) = split_product(body)?;
+    let depth = stage.extents.len();
+    let rank = stage.at.len();
+    if input.len() != rank || weight.len() != rank || extents.len() + 1 != rank {
+        return None;
+    }
+    let spatial = &input[2..];
+    let reduced = |axis: usize| extents[axis - depth];
+    let channel = depth;
+    let (group, out) = channel_axes(&stage.at[1], &stage.extents)?;
+    let group_coefficient = group.map_or(0, |it| input[1].coefficient(it));
+    let in_channels = reduced(channel);
+    let channels_match = input[0] == stage.at[0]
+        && weight[0] == stage.at[1]
+        && weight[1] == Affine::axis(channel)
+        && input[1]
+            == group.map_or(Affine::axis(channel), |it| {
+                Affine::axis(channel).plus(it, in_channels as i64)
+            })
+        && (group.is_none() || group_coefficient == in_channels as i64);
+    if !channels_match {
+        return None;
+    }
+    let flip = weight[2..].iter().any(|it| it.terms.first().is_some_and(|it| it.1 < 0));
+    let mut windows = Vec::new();
+    for (d, index) in spatial.iter().enumerate() {
+        windows.push(window(
+            stage,
+            d,
+            index,
+            depth + 1 + d,
+            reduced(depth + 1 + d),
+            &weight[2 + d],
+            flip,
+        )?);
+    }
+    guards_are_borders(guards, spatial).then(|| Contraction {
+        groups: group.map_or(1, |it| stage.extents[it]),
+        in_channels,
+        out_channels: stage.extents[out],
+        windows,
+        bias,
+        flip,
+    })
+}
+
+/// The reduction and whether a bias indexed by the output channel is added to it.
+fn split_bias<'a>(value: &'a Expr, at: &[Affine]) -> Option<(&'a Expr, bool)> {
+    let is_bias = |it: &Expr| matches!(it, Expr::Load(Buffer::Param(1), index) if index.len() == 1 && index[0] == Index::Affine(at[1].clone()));
+    match value {
+        Expr::Binary(Binary::Add, a, b) if is_bias(b) => Some((a, true)),
+        Expr::Binary(Binary::Add, a, b) if is_bias(a) => Some((b, true)),
+        Expr::Reduce { .. } => Some((value, false)),
+        _ => None,
+    }
+}
+
+/// The affine indices of operand 0 and parameter 0 if the expression is their product.
+fn split_product(body: &Expr) -> Option<(Vec<Affine>, Vec<Affine>)> {
+    let Expr::Binary(Binary::Mul, a, b) = body else { return None };
+    match (a.as_ref(), b.as_ref()) {
+        (Expr::Load(Buffer::Input(0), input), Expr::Load(Buffer::Param(0), weight))
+        | (Expr::Load(Buffer::Param(0), weight), Expr::Load(Buffer::Input(0), input)) => {
+            Some((affine(input)?, affine(weight)?))
+        }
+        _ => None,
+    }
+}
+
+fn affine(at: &[Index]) -> Option<Vec<Affine>> {
+    at.iter().map(|it| if let Index::Affine(it) = it { Some(it.clone()) } else { None }).collect()
+}
+
+/// The axes of groups (if any) and of output channels within a group.
+fn channel_axes(at: &Affine, extents: &[usize]) -> Option<(Option<usize>, usize)> {
+    match at.terms.as_slice() {
+        _ if at.constant != 0 => None,
+        [(out, 1)] => Some((None, *out)),
+        [(group, step), (out, 1)] if *step == extents[*out] as i64 => Some((Some(*group), *out)),
+        _ => None,
+    }
+}
+
+fn window(
+    stage: &Stage,
+    d: usize,
+    index: &Affine,
+    tap: usize,
+    kernel: usize,
+    weight: &Affine,
+    flip: bool,
+) -> Option<Window> {
+    let [(place, 1)] = stage.at[2 + d].terms.as_slice() else { return None };
+    let stride = usize::try_from(index.coefficient(*place)).ok().filter(|it| *it >= 1)?;
+    let dilation = usize::try_from(index.coefficient(tap)).ok()?;
+    let expected =
+        if flip { Affine::constant(kernel as i64 - 1).plus(tap, -1) } else { Affine::axis(tap) };
+    let only = index.terms.iter().all(|it| it.0 == *place || it.0 == tap);
+    let before = usize::try_from(-index.constant).ok()?;
+    let one_tap = kernel == 1 && (weight.terms.is_empty() || *weight == expected);
+    (only && (*weight == expected || one_tap)).then_some(Window {
+        kernel,
+        stride,
+        dilation: dilation.max(1),
+        before,
+        after: 0,
+        ceil: false,
+    })
+}
+
+/// Whether guards only keep spatial indices inside the operand, so that a halo of zeros can replace them.
+fn guards_are_borders(guards: &[Guard], spatial: &[Affine]) -> bool {
+    guards.iter().all(|it| matches!(it, Guard::Within(index, _) if spatial.contains(index)))
+}
+
+impl Contraction {
+    /// Whether each channel has its own filter.
+    pub(super) fn is_depthwise(&self) -> bool {
+        self.groups > 1 && self.in_channels == 1 && self.out_channels == 1
+    }
+
+    /// Whether tiles fit: groups must start blocks of channels.
+    pub(super) fn has_tiles(&self) -> bool {
+        let aligned =
+            self.in_channels.is_multiple_of(LANES) && self.out_channels.is_multiple_of(LANES);
+        self.groups == 1 || self.is_depthwise() || aligned
+    }
+
+    /// The taps of all windows together.
+    pub(super) fn taps(&self) -> usize {
+        self.windows.iter().map(|it| it.kernel).product()
+    }
+
+    /// A contraction kernel for this many pixels in a row.
+    pub(super) fn contract(&self, row: usize, epilogue: Vec<Post>) -> Contract {
+        let (pixels, vectors) = tile(row, self.out_channels.div_ceil(LANES));
+        Contract {
+            groups: self.groups,
+            in_channels: self.in_channels,
+            out_channels: self.out_channels,
+            windows: self.windows.clone(),
+            bias: self.bias,
+            epilogue,
+            pixels,
+            vectors,
+        }
+    }
+
+    /// A depthwise kernel for this many pixels in a row.
+    pub(super) fn depthwise(&self, row: usize, epilogue: Vec<Post>) -> Depthwise {
+        Depthwise { windows: self.windows.clone(), bias: self.bias, epilogue, pixels: row.min(7) }
+    }
+}
+
+/// Pixels and channel blocks of a tile: 12 accumulators where there are as many outputs, in the shape that
+/// divides the channel blocks best; one pixel by eight blocks for a vector.
+fn tile(row: usize, blocks: usize) -> (usize, usize) {
+    if row == 1 {
+        return (1, blocks.min(8));
+    }
+    let vectors = match blocks {
+        1 => 1,
+        2 => 2,
+        it if it.is_multiple_of(3) => 3,
+        it if it.is_multiple_of(4) => 4,
+        it if it.is_multiple_of(2) && it < 8 => 2,
+        _ => 3,
+    };
+    ((12 / vectors).min(row), vectors)
+}
+
+/// The step of a tile's epilogue that a pointwise operator is, if tiles know it.
+pub(super) fn post(op: &Op) -> Option<Post> {
+    let expr = op.pointwise()?;
+    let it = || Box::new(Expr::It);
+    match &expr {
+        Expr::Binary(Binary::Positive, a, b) if *a == it() => match b.as_ref() {
+            Expr::Const(0.0) => Some(Post::Relu),
+            Expr::Binary(Binary::Mul, x, y) => match (x.as_ref(), y.as_ref()) {
+                (Expr::It, Expr::Const(slope)) | (Expr::Const(slope), Expr::It) => {
+                    Some(Post::Leaky(*slope))
+                }
+                _ => None,
+            },
+            _ => None,
+        },
+        Expr::Binary(outer @ (Binary::Min | Binary::Max), inner, bound) => {
+            clamp(*outer, inner, bound)
+        }
+        _ => None,
+    }
+}
+
+fn clamp(outer: Binary, inner: &Expr, bound: &Expr) -> Option<Post> {
+    let Expr::Const(outer_bound) = bound else { return None };
+    let (Expr::Binary(inner, it, inner_bound), Expr::It) = (inner, inner_it(inner)?) else {
+        return None;
+    };
+    let Expr::Const(inner_bound) = inner_bound.as_ref() else { return None };
+    debug_assert_eq!(**it, Expr::It);
+    match (outer, inner) {
+        (Binary::Min, Binary::Max) => Some(Post::Clamp(*inner_bound, *outer_bound)),
+        (Binary::Max, Binary::Min) => Some(Post::Clamp(*outer_bound, *inner_bound)),
+        (Binary::Min, Binary::Positive) if *inner_bound == 0.0 => {
+            Some(Post::Clamp(0.0, *outer_bound))
+        }
+        _ => None,
+    }
+}
+
+fn inner_it(expr: &Expr) -> Option<&Expr> {
+    match expr {
+        Expr::Binary(_, it, _) if **it == Expr::It => Some(it),
+        _ => None,
+    }
+}
