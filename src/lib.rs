@@ -23,3 +23,4 @@ pub mod graph;
 
 // Machine code.
 pub mod plan;
+pub mod codegen;

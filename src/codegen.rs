@@ -1,0 +1,3 @@
+//! Machine code: hot tiles and the loops around them.
+
+pub mod tile;

@@ -1,0 +1,214 @@
+//! A tile as Cranelift IR on four lanes: the portable path, and the oracle of the wide one.
+
+use cranelift::codegen::ir::{self, MemFlagsData, UserFuncName};
+use cranelift::codegen::isa::{CallConv, TargetIsa};
+use cranelift::prelude::*;
+
+use super::{Address, Arithmetic, Instr, Operand, Pointer, Tile, Vector};
+
+/// The signature of a tile, however it is emitted: one address per pointer, in order.
+#[must_use]
+pub fn signature(tile: &Tile) -> Signature {
+    let mut signature = Signature::new(CallConv::SystemV);
+    signature.params = tile.pointers().iter().map(|_| AbiParam::new(types::I64)).collect();
+    signature
+}
+
+/// The tile as a function of [`signature`], ready for `Module::define_function`.
+///
+/// A vector of eight lanes does not fit; so the program runs twice, first on the low four lanes
+/// of every vector, then on the high four, and needs no more registers than the wide form. Where
+/// the target fuses multiply and add, every result has the bits of [`super::emit_avx2`] (but
+/// which NaN it is); elsewhere it rounds twice. An output must not overlap what is broadcast.
+#[must_use]
+pub fn emit_clif(tile: &Tile, isa: &dyn TargetIsa) -> ir::Function {
+    let mut function = ir::Function::with_name_signature(UserFuncName::default(), signature(tile));
+    let mut context = FunctionBuilderContext::new();
+    let mut builder = FunctionBuilder::new(&mut function, &mut context);
+    let entry = builder.create_block();
+    builder.append_block_params_for_function_params(entry);
+    builder.switch_to_block(entry);
+    let start = builder.block_params(entry).to_vec();
+    let vectors = (0..super::VECTORS).map(|_| builder.declare_var(types::F32X4)).collect();
+    let pointers: Vec<_> =
+        tile.pointers().iter().map(|pointer| (*pointer, builder.declare_var(types::I64))).collect();
+    let fused = has_fma(isa);
+    let mut emitter = Emitter { builder, vectors, pointers, half: 0, fused };
+    for half in 0..2 {
+        emitter.half = half;
+        for (value, (_, variable)) in start.iter().zip(emitter.pointers.clone()) {
+            emitter.builder.def_var(variable, *value);
+        }
+        emitter.block(tile.body());
+    }
+    let mut builder = emitter.builder;
+    builder.ins().return_(&[]);
+    builder.seal_all_blocks();
+    builder.finalize(isa.frontend_config());
+    function
+}
+
+/// Whether the target rounds `a * b + c` once without calling a library.
+fn has_fma(isa: &dyn TargetIsa) -> bool {
+    match isa.triple().architecture.into_str().as_ref() {
+        "x86_64" => isa
+            .isa_flags()
+            .iter()
+            .any(|flag| flag.name == "has_fma" && flag.as_bool() == Some(true)),
+        _ => true,
+    }
+}
+
+struct Emitter<'a> {
+    builder: FunctionBuilder<'a>,
+    vectors: Vec<Variable>,
+    pointers: Vec<(Pointer, Variable)>,
+    half: i32,
+    fused: bool,
+}
+
+const FLAGS: MemFlagsData = MemFlagsData::new().with_notrap();
+
+impl Emitter<'_> {
+    fn pointer(&self, pointer: Pointer) -> Variable {
+        let found = self.pointers.iter().find(|(it, _)| *it == pointer);
+        found.expect("a tile lists every pointer it uses").1
+    }
+
+    fn get(&mut self, vector: Vector) -> Value {
+        self.builder.use_var(self.vectors[usize::from(vector.0)])
+    }
+
+    fn set(&mut self, vector: Vector, value: Value) {
+        self.builder.def_var(self.vectors[usize::from(vector.0)], value);
+    }
+
+    /// The pointer's value and the offset of this half of the eight lanes there.
+    fn address(&mut self, address: Address) -> (Value, i32) {
+        let base = self.pointer(address.base);
+        (self.builder.use_var(base), address.offset + 16 * self.half)
+    }
+
+    fn operand(&mut self, operand: Operand) -> Value {
+        match operand {
+            Operand::Vector(it) => self.get(it),
+            Operand::Memory(it) => {
+                let (base, offset) = self.address(it);
+                self.builder.ins().load(types::F32X4, FLAGS, base, offset)
+            }
+        }
+    }
+
+    fn block(&mut self, body: &[Instr]) {
+        for instr in body {
+            self.instr(instr);
+        }
+    }
+
+    fn instr(&mut self, instr: &Instr) {
+        match *instr {
+            Instr::Splat(dst, value) => {
+                let value = self.builder.ins().f32const(value);
+                let value = self.builder.ins().splat(types::F32X4, value);
+                self.set(dst, value);
+            }
+            Instr::Load(dst, from) => {
+                let value = self.operand(Operand::Memory(from));
+                self.set(dst, value);
+            }
+            Instr::Broadcast(dst, from) => {
+                let base = self.pointer(from.base);
+                let base = self.builder.use_var(base);
+                let value = self.builder.ins().load(types::F32, FLAGS, base, from.offset);
+                let value = self.builder.ins().splat(types::F32X4, value);
+                self.set(dst, value);
+            }
+            Instr::Fma { acc, a, b } => {
+                let (x, y, sum) = (self.get(a), self.operand(b), self.get(acc));
+                let value = self.multiply_add(x, y, sum);
+                self.set(acc, value);
+            }
+            Instr::Arithmetic { op, dst, a, b } => {
+                let (a, b) = (self.get(a), self.operand(b));
+                let value = self.arithmetic(op, a, b);
+                self.set(dst, value);
+            }
+            Instr::Select { dst, mask, negative, other } => {
+                let (mask, negative, other) = (self.get(mask), self.get(negative), self.get(other));
+                let bits = self.builder.ins().bitcast(types::I32X4, little(), mask);
+                let bits = self.builder.ins().sshr_imm_u(bits, 31);
+                let mask = self.builder.ins().bitcast(types::F32X4, little(), bits);
+                let value = self.builder.ins().bitselect(mask, negative, other);
+                self.set(dst, value);
+            }
+            Instr::Store(to, from) => {
+                let value = self.get(from);
+                let (base, offset) = self.address(to);
+                self.builder.ins().store(FLAGS, value, base, offset);
+            }
+            Instr::Bump(pointer, bytes) => {
+                let variable = self.pointer(pointer);
+                let value = self.builder.use_var(variable);
+                let value = self.builder.ins().iadd_imm_s(value, i64::from(bytes));
+                self.builder.def_var(variable, value);
+            }
+            Instr::Loop { count, ref body } => self.repeat(count, body),
+        }
+    }
+
+    fn multiply_add(&mut self, a: Value, b: Value, sum: Value) -> Value {
+        if self.fused {
+            self.builder.ins().fma(a, b, sum)
+        } else {
+            let product = self.builder.ins().fmul(a, b);
+            self.builder.ins().fadd(sum, product)
+        }
+    }
+
+    fn arithmetic(&mut self, op: Arithmetic, a: Value, b: Value) -> Value {
+        let ins = self.builder.ins();
+        match op {
+            Arithmetic::Add => ins.fadd(a, b),
+            Arithmetic::Sub => ins.fsub(a, b),
+            Arithmetic::Mul => ins.fmul(a, b),
+            Arithmetic::Max => {
+                let greater = ins.fcmp(FloatCC::LessThan, b, a);
+                self.choose(greater, a, b)
+            }
+            Arithmetic::Min => {
+                let less = ins.fcmp(FloatCC::LessThan, a, b);
+                self.choose(less, a, b)
+            }
+            Arithmetic::Unordered => {
+                let mask = ins.fcmp(FloatCC::Unordered, a, b);
+                self.builder.ins().bitcast(types::F32X4, little(), mask)
+            }
+            Arithmetic::Or => ins.bor(a, b),
+        }
+    }
+
+    /// The form that Cranelift's x64 back end knows as `minps` and `maxps`.
+    fn choose(&mut self, mask: Value, a: Value, b: Value) -> Value {
+        let mask = self.builder.ins().bitcast(types::F32X4, little(), mask);
+        self.builder.ins().bitselect(mask, a, b)
+    }
+
+    fn repeat(&mut self, count: u32, body: &[Instr]) {
+        let counter = self.builder.declare_var(types::I64);
+        let (head, exit) = (self.builder.create_block(), self.builder.create_block());
+        let count = self.builder.ins().iconst(types::I64, i64::from(count));
+        self.builder.def_var(counter, count);
+        self.builder.ins().jump(head, &[]);
+        self.builder.switch_to_block(head);
+        self.block(body);
+        let left = self.builder.use_var(counter);
+        let left = self.builder.ins().iadd_imm_s(left, -1);
+        self.builder.def_var(counter, left);
+        self.builder.ins().brif(left, head, &[], exit, &[]);
+        self.builder.switch_to_block(exit);
+    }
+}
+
+fn little() -> MemFlagsData {
+    MemFlagsData::new().with_endianness(ir::Endianness::Little)
+}

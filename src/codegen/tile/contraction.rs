@@ -1,0 +1,104 @@
+//! The contraction tile: convolution, matrix product and fully connected layers.
+//!
+//! Each step of the reduction broadcasts one input value a pixel and multiplies it into the
+//! step's vectors of weights.
+//!
+//! | vectors | P >= V | P < V | P = 1 |
+//! |---|---|---|---|
+//! | accumulators | P V | P V | V |
+//! | weights | V | 1, in turn | memory operands |
+//! | broadcasts | 1, in turn | P | 1 |
+//!
+//! So `P * V + min(P, V) + 1 <= 16`, or `V <= 15` when P is 1.
+
+use super::grid::finish;
+use super::reduction::Walk;
+use super::{Address, Epilogue, Grid, Instr, Operand, PIXEL, Pointer, Reduction, Start, Tile};
+use super::{VECTORS, Vector};
+
+/// Unrolled instructions of a loop body: enough that loop control costs nothing, few enough that
+/// the tiles of a layer stay in the cache of decoded instructions.
+const BODY: u64 = 192;
+
+/// `output[p][v] = epilogue(start + sum over steps of input[p + step] * weights[step][v])`
+///
+/// Weights lie in the order of steps: `[step][V * 8]` f32, so `[block][tap][lane][V * 8]` with
+/// [`Reduction::blocked`] and `[channel][tap][V * 8]` with [`Reduction::plain`]; zero where an
+/// output channel is padding. Every result is summed in the order of steps, whatever the tile's
+/// shape.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contraction {
+    /// The results.
+    pub grid: Grid,
+    /// What is summed.
+    pub reduction: Reduction,
+    /// What the sum starts from.
+    pub start: Start,
+    /// What follows the sum.
+    pub epilogue: Vec<Epilogue>,
+}
+
+impl Contraction {
+    /// Whether the registers hold a tile of that many pixels and vectors.
+    #[must_use]
+    pub fn fits(pixels: u8, vectors: u8) -> bool {
+        let (p, v) = (u32::from(pixels), u32::from(vectors));
+        let operands = if p == 1 { 1 } else { p.min(v) + 1 };
+        p > 0 && v > 0 && p * v + operands <= u32::from(VECTORS)
+    }
+
+    /// The program.
+    ///
+    /// # Panics
+    /// When the grid does not fit ([`Contraction::fits`]) or the epilogue lacks registers.
+    #[must_use]
+    pub fn tile(&self) -> Tile {
+        let (grid, mut body) = (&self.grid, Vec::new());
+        assert!(Self::fits(grid.width(), grid.vectors), "no registers for {grid:?}");
+        let free = grid.results();
+        self.start.emit(grid, &mut body);
+        let step = u64::from(free) + u64::from(grid.vectors) + u64::from(grid.width());
+        let walk = Walk { vectors: grid.vectors, budget: BODY, step };
+        walk.emit(&self.reduction, &mut body, &mut |body, offsets| {
+            for (offset, row) in offsets.iter().zip(0..) {
+                let weights = |vector: u8| Address {
+                    base: Pointer::Weights,
+                    offset: (row * i32::from(grid.vectors) + i32::from(vector)) * PIXEL,
+                };
+                step_into(grid, *offset, &weights, body);
+            }
+        });
+        finish(grid, &self.epilogue, free, &mut body);
+        Tile::new(body)
+    }
+}
+
+/// One step: every result gains input times weight.
+fn step_into(grid: &Grid, offset: i32, weights: &dyn Fn(u8) -> Address, body: &mut Vec<Instr>) {
+    let free = grid.results();
+    let (pixels, vectors) = (grid.width(), grid.vectors);
+    let input = |pixel: u8| {
+        let offset = grid.pixels[usize::from(pixel)].input + offset;
+        Address { base: Pointer::Input, offset }
+    };
+    let fma = |pixel, vector, a, b| Instr::Fma { acc: grid.accumulator(pixel, vector), a, b };
+    if pixels == 1 {
+        body.push(Instr::Broadcast(Vector(free), input(0)));
+        let memory = |v| fma(0, v, Vector(free), Operand::Memory(weights(v)));
+        body.extend((0..vectors).map(memory));
+    } else if pixels >= vectors {
+        let (weight, value) = (|v| Vector(free + v), Vector(free + vectors));
+        body.extend((0..vectors).map(|v| Instr::Load(weight(v), weights(v))));
+        for pixel in 0..pixels {
+            body.push(Instr::Broadcast(value, input(pixel)));
+            body.extend((0..vectors).map(|v| fma(pixel, v, value, Operand::Vector(weight(v)))));
+        }
+    } else {
+        let (value, weight) = (|p| Vector(free + p), Vector(free + pixels));
+        body.extend((0..pixels).map(|p| Instr::Broadcast(value(p), input(p))));
+        for vector in 0..vectors {
+            body.push(Instr::Load(weight, weights(vector)));
+            body.extend((0..pixels).map(|p| fma(p, vector, value(p), Operand::Vector(weight))));
+        }
+    }
+}

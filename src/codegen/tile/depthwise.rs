@@ -1,0 +1,101 @@
+//! The depthwise tile: every channel is its own convolution.
+//!
+//! No broadcasts: eight channels of a pixel are one vector. A group of taps has its weights in
+//! registers; each input vector is loaded once and goes into every result that it meets through
+//! the group, so neighbouring windows of stride one share their loads.
+//!
+//! | vectors | how many |
+//! |---|---|
+//! | accumulators | P V |
+//! | weights | up to 3 taps |
+//! | input | 1, in turn |
+//!
+//! So `P * V <= 12` with groups of three taps, and 14 with one.
+
+use super::grid::finish;
+use super::reduction::Walk;
+use super::{
+    Address, Axis, Epilogue, Grid, Instr, Operand, PIXEL, Pointer, Reduction, Start, Tile,
+};
+use super::{VECTORS, Vector};
+
+/// Unrolled instructions of a loop body: windows of 5x5 on six pixels are straight code.
+const BODY: u64 = 256;
+
+/// `output[p][v] = epilogue(start + sum over taps of input[p + tap][v] * weights[v][tap])`
+///
+/// Weights: `[V][tap][8]` f32, so a layer's are `[C/8][tap][8]`; zero where a channel is
+/// padding. With a single tap this is a scale and a shift per channel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Depthwise {
+    /// The results; `vectors` are channel blocks of input and output alike.
+    pub grid: Grid,
+    /// Bytes from one channel block of the input to the next.
+    pub input_pitch: i32,
+    /// The window, outermost axis first.
+    pub taps: Vec<Axis>,
+    /// What the sum starts from.
+    pub start: Start,
+    /// What follows the sum.
+    pub epilogue: Vec<Epilogue>,
+}
+
+impl Depthwise {
+    /// The program.
+    ///
+    /// # Panics
+    /// When results and operands need more than 16 vectors.
+    #[must_use]
+    pub fn tile(&self) -> Tile {
+        let (grid, mut body) = (&self.grid, Vec::new());
+        let free = grid.results();
+        assert!(free + 2 <= VECTORS, "no registers for {grid:?}");
+        self.start.emit(grid, &mut body);
+        let reduction = Reduction::window(&self.taps);
+        let taps = i32::try_from(reduction.steps()).expect("a window has few taps");
+        let walk = Walk { vectors: 1, budget: BODY, step: 2 * u64::from(free) };
+        walk.emit(&reduction, &mut body, &mut |body, offsets| {
+            let group = usize::from(VECTORS - free - 1).min(3);
+            for (first, offsets) in (0..).step_by(group).zip(offsets.chunks(group)) {
+                for vector in 0..grid.vectors {
+                    let weights = (i32::from(vector) * taps + first) * PIXEL;
+                    self.group(vector, offsets, weights, body);
+                }
+            }
+        });
+        finish(grid, &self.epilogue, free, &mut body);
+        Tile::new(body)
+    }
+
+    /// Some taps of one channel block, whose weights begin at a byte.
+    fn group(&self, vector: u8, taps: &[i32], weights: i32, body: &mut Vec<Instr>) {
+        let grid = &self.grid;
+        let free = grid.results();
+        let weight = |index: u8| Vector(free + 1 + index);
+        for (index, _) in (0..).zip(taps) {
+            let offset = weights + i32::from(index) * PIXEL;
+            body.push(Instr::Load(weight(index), Address { base: Pointer::Weights, offset }));
+        }
+        let mut meetings = Vec::new();
+        for (pixel, place) in (0..).zip(&grid.pixels) {
+            for (index, tap) in (0..).zip(taps) {
+                meetings.push((place.input + tap, index, pixel));
+            }
+        }
+        meetings.sort_unstable();
+        for same in meetings.chunk_by(|a, b| a.0 == b.0) {
+            let offset = same[0].0 + i32::from(vector) * self.input_pitch;
+            let place = Address { base: Pointer::Input, offset };
+            let input = if same.len() == 1 {
+                Operand::Memory(place)
+            } else {
+                body.push(Instr::Load(Vector(free), place));
+                Operand::Vector(Vector(free))
+            };
+            for &(_, index, pixel) in same {
+                let acc = grid.accumulator(pixel, vector);
+                body.push(Instr::Fma { acc, a: weight(index), b: input });
+            }
+        }
+    }
+}

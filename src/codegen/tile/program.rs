@@ -1,0 +1,402 @@
+//! The vector program: what a tile does, one instruction at a time.
+
+use std::fmt;
+
+/// How many virtual vectors a tile may use: what AVX2 has in registers.
+pub const VECTORS: u8 = 16;
+/// Pointers and nested loops together: the caller-saved general registers of System V.
+pub const GENERAL: usize = 9;
+
+/// A virtual register of eight f32 lanes, numbered below [`VECTORS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Vector(pub u8);
+
+/// The buffers a tile speaks of. A tile's parameters are the ones it uses, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Pointer {
+    /// What is read, by broadcast or by vector.
+    Input,
+    /// The packed weights, read in order.
+    Weights,
+    /// One vector per eight output channels.
+    Bias,
+    /// What the epilogue adds, laid out like the output.
+    Residual,
+    /// What is written.
+    Output,
+}
+
+impl Pointer {
+    /// Every pointer, in the order of parameters.
+    pub const ALL: [Pointer; 5] =
+        [Pointer::Input, Pointer::Weights, Pointer::Bias, Pointer::Residual, Pointer::Output];
+}
+
+/// A place in a buffer: bytes from where the pointer is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// The buffer.
+    pub base: Pointer,
+    /// Bytes from the pointer.
+    pub offset: i32,
+}
+
+/// The second operand of arithmetic: a register, or eight lanes of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operand {
+    /// A virtual vector.
+    Vector(Vector),
+    /// Eight consecutive f32, of any alignment.
+    Memory(Address),
+}
+
+/// Arithmetic on two vectors, lane by lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arithmetic {
+    /// `a + b`
+    Add,
+    /// `a - b`
+    Sub,
+    /// `a * b`
+    Mul,
+    /// `a > b ? a : b`, so `b` when either is NaN.
+    Max,
+    /// `a < b ? a : b`, so `b` when either is NaN.
+    Min,
+    /// All bits set where `a` or `b` is NaN, else no bit.
+    Unordered,
+    /// The bitwise or; with the mask of [`Arithmetic::Unordered`] it makes NaN.
+    Or,
+}
+
+/// One instruction of a tile.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Instr {
+    /// Every lane becomes the constant.
+    Splat(Vector, f32),
+    /// Eight consecutive f32, of any alignment.
+    Load(Vector, Address),
+    /// One f32 into every lane.
+    Broadcast(Vector, Address),
+    /// `acc + a * b`, rounded once where the target can.
+    Fma {
+        /// The sum, read and written.
+        acc: Vector,
+        /// The first factor.
+        a: Vector,
+        /// The second factor.
+        b: Operand,
+    },
+    /// `dst = op(a, b)`
+    Arithmetic {
+        /// What to do.
+        op: Arithmetic,
+        /// Where the result goes.
+        dst: Vector,
+        /// The first operand.
+        a: Vector,
+        /// The second operand.
+        b: Operand,
+    },
+    /// `dst = sign bit of mask ? negative : other`
+    Select {
+        /// Where the result goes.
+        dst: Vector,
+        /// Whose sign bit decides.
+        mask: Vector,
+        /// Taken where the sign bit is set.
+        negative: Vector,
+        /// Taken where it is not.
+        other: Vector,
+    },
+    /// Writes eight consecutive f32, of any alignment.
+    Store(Address, Vector),
+    /// Moves a pointer by some bytes.
+    Bump(Pointer, i32),
+    /// Runs the body that many times (at least once).
+    Loop {
+        /// How often.
+        count: u32,
+        /// What.
+        body: Vec<Instr>,
+    },
+}
+
+/// A leaf routine: a checked vector program and the pointers it takes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tile {
+    body: Vec<Instr>,
+    pointers: Vec<Pointer>,
+}
+
+/// What one call of a tile costs, counted from its program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Estimate {
+    /// Vector multiply-adds executed (8 multiply-accumulates each).
+    pub fmas: u64,
+    /// Loads executed, broadcasts and memory operands included.
+    pub loads: u64,
+    /// Vector stores executed.
+    pub stores: u64,
+    /// Instructions executed, loop control included.
+    pub instructions: u64,
+    /// Size of the AVX2 routine in bytes, within a fifth.
+    pub code_bytes: u64,
+}
+
+impl Tile {
+    /// Checks a program and finds the pointers it uses.
+    ///
+    /// # Panics
+    /// When a vector is read before it is written, a vector is numbered [`VECTORS`] or higher,
+    /// pointers and nested loops need more than [`GENERAL`] registers, or a loop runs no time:
+    /// each is a fault of the function that built the program.
+    #[must_use]
+    pub fn new(body: Vec<Instr>) -> Tile {
+        let mut pointers = Vec::new();
+        collect_pointers(&body, &mut pointers);
+        pointers.sort_unstable();
+        pointers.dedup();
+        let free = GENERAL - pointers.len();
+        let tile = Tile { body, pointers };
+        let mut written = [false; VECTORS as usize];
+        verify(&tile.body, free, &mut written).unwrap_or_else(|fault| panic!("{fault} in\n{tile}"));
+        tile
+    }
+
+    /// The program.
+    #[must_use]
+    pub fn body(&self) -> &[Instr] {
+        &self.body
+    }
+
+    /// The parameters, in order; each is passed as an address.
+    #[must_use]
+    pub fn pointers(&self) -> &[Pointer] {
+        &self.pointers
+    }
+
+    /// The tile run `count` times, the pointers moving by `steps` bytes from run to run.
+    ///
+    /// A pointer without a step starts each run where it started the first.
+    #[must_use]
+    pub fn repeated(&self, count: u32, steps: &[(Pointer, i32)]) -> Tile {
+        if count == 1 {
+            return self.clone();
+        }
+        let mut body = self.body.clone();
+        for &pointer in &self.pointers {
+            let step = steps.iter().find(|(it, _)| *it == pointer).map_or(0, |(_, step)| *step);
+            bump(&mut body, pointer, step - displacement(&self.body, pointer));
+        }
+        Tile::new(vec![Instr::Loop { count, body }])
+    }
+
+    /// What one call costs.
+    #[must_use]
+    pub fn estimate(&self) -> Estimate {
+        let mut total = Estimate::default();
+        estimate(&self.body, 1, &mut total);
+        total.instructions += 2;
+        total.code_bytes += 4;
+        total
+    }
+}
+
+/// Appends a move of a pointer, unless it moves nowhere.
+pub(super) fn bump(body: &mut Vec<Instr>, pointer: Pointer, bytes: i32) {
+    if bytes != 0 {
+        body.push(Instr::Bump(pointer, bytes));
+    }
+}
+
+/// How far a program moves a pointer, in bytes.
+pub(super) fn displacement(body: &[Instr], pointer: Pointer) -> i32 {
+    let total: i64 = body
+        .iter()
+        .map(|instr| match instr {
+            Instr::Bump(moved, bytes) if *moved == pointer => i64::from(*bytes),
+            Instr::Loop { count, body } => {
+                i64::from(*count) * i64::from(displacement(body, pointer))
+            }
+            _ => 0,
+        })
+        .sum();
+    i32::try_from(total).expect("a tile moves a pointer by less than 2 GiB")
+}
+
+fn collect_pointers(body: &[Instr], pointers: &mut Vec<Pointer>) {
+    for instr in body {
+        pointers.extend(instr.uses().2.map(|it| it.base));
+        match instr {
+            Instr::Bump(pointer, _) => pointers.push(*pointer),
+            Instr::Loop { body, .. } => collect_pointers(body, pointers),
+            _ => {}
+        }
+    }
+}
+
+fn verify(
+    body: &[Instr],
+    free: usize,
+    written: &mut [bool; VECTORS as usize],
+) -> Result<(), String> {
+    for instr in body {
+        let (reads, write, _) = instr.uses();
+        for read in reads.into_iter().flatten() {
+            if !written.get(usize::from(read.0)).copied().unwrap_or(false) {
+                return Err(format!("{read} is read before it is written"));
+            }
+        }
+        if let Some(write) = write {
+            *written
+                .get_mut(usize::from(write.0))
+                .ok_or_else(|| format!("{write} is not a register"))? = true;
+        }
+        match instr {
+            Instr::Loop { .. } if free == 0 => {
+                return Err("no general register is left for a counter".to_owned());
+            }
+            Instr::Splat(_, value) if free == 0 && value.to_bits() != 0 => {
+                return Err("no general register is left for a constant".to_owned());
+            }
+            Instr::Loop { count: 0, .. } => return Err("a loop runs no time".to_owned()),
+            Instr::Loop { body, .. } => verify(body, free - 1, written)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+impl Instr {
+    /// The vectors read, the vector written, the memory touched.
+    fn uses(&self) -> ([Option<Vector>; 3], Option<Vector>, Option<Address>) {
+        let of = |operand: Operand| match operand {
+            Operand::Vector(it) => (Some(it), None),
+            Operand::Memory(it) => (None, Some(it)),
+        };
+        match *self {
+            Instr::Splat(dst, _) => ([None; 3], Some(dst), None),
+            Instr::Load(dst, from) | Instr::Broadcast(dst, from) => {
+                ([None; 3], Some(dst), Some(from))
+            }
+            Instr::Fma { acc, a, b } => {
+                let (register, memory) = of(b);
+                ([Some(acc), Some(a), register], Some(acc), memory)
+            }
+            Instr::Arithmetic { dst, a, b, .. } => {
+                let (register, memory) = of(b);
+                ([Some(a), register, None], Some(dst), memory)
+            }
+            Instr::Select { dst, mask, negative, other } => {
+                ([Some(mask), Some(negative), Some(other)], Some(dst), None)
+            }
+            Instr::Store(to, from) => ([Some(from), None, None], None, Some(to)),
+            Instr::Bump(..) | Instr::Loop { .. } => ([None; 3], None, None),
+        }
+    }
+
+    /// Bytes of the instruction in AVX2 code, nearly.
+    fn code_bytes(&self) -> u64 {
+        let (_, _, address) = self.uses();
+        let displacement = address.map_or(0, |it| match it.offset {
+            0 => 0,
+            -128..=127 => 1,
+            _ => 4,
+        });
+        displacement
+            + match self {
+                Instr::Splat(_, 0.0) | Instr::Load(..) | Instr::Store(..) => 4,
+                Instr::Splat(..) => 14,
+                Instr::Select { .. } => 6,
+                Instr::Loop { .. } => 14,
+                Instr::Bump(_, -128..=127) => 4,
+                Instr::Bump(..) => 7,
+                _ => 5,
+            }
+    }
+}
+
+fn estimate(body: &[Instr], times: u64, total: &mut Estimate) {
+    for instr in body {
+        total.code_bytes += instr.code_bytes();
+        total.instructions += times;
+        let memory = u64::from(instr.uses().2.is_some()) * times;
+        match instr {
+            Instr::Store(..) => total.stores += memory,
+            Instr::Loop { count, body } => {
+                let times = times * u64::from(*count);
+                total.instructions += 2 * times;
+                estimate(body, times, total);
+            }
+            _ => total.loads += memory,
+        }
+        if matches!(instr, Instr::Fma { .. }) {
+            total.fmas += times;
+        }
+    }
+}
+
+impl fmt::Display for Tile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<String> = self.pointers.iter().map(ToString::to_string).collect();
+        writeln!(f, "tile({})", names.join(", "))?;
+        print(&self.body, 1, f)
+    }
+}
+
+fn print(body: &[Instr], depth: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for instr in body {
+        write!(f, "{:1$}", "", 2 * depth)?;
+        match instr {
+            Instr::Splat(dst, value) => writeln!(f, "{dst} = {value:?}")?,
+            Instr::Load(dst, from) => writeln!(f, "{dst} = {from}")?,
+            Instr::Broadcast(dst, from) => writeln!(f, "{dst} = broadcast {from}")?,
+            Instr::Fma { acc, a, b } => writeln!(f, "{acc} += {a} * {b}")?,
+            Instr::Arithmetic { op, dst, a, b } => writeln!(f, "{dst} = {op:?}({a}, {b})")?,
+            Instr::Select { dst, mask, negative, other } => {
+                writeln!(f, "{dst} = {mask} < 0 ? {negative} : {other}")?;
+            }
+            Instr::Store(to, from) => writeln!(f, "{to} = {from}")?,
+            Instr::Bump(pointer, bytes) => writeln!(f, "{pointer} += {bytes}")?,
+            Instr::Loop { count, body } => {
+                writeln!(f, "loop {count}")?;
+                print(body, depth + 1, f)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+impl fmt::Display for Pointer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Pointer::Input => "input",
+            Pointer::Weights => "weights",
+            Pointer::Bias => "bias",
+            Pointer::Residual => "residual",
+            Pointer::Output => "output",
+        })
+    }
+}
+
+impl fmt::Display for Vector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "v{}", self.0)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{}{:+}]", self.base, self.offset)
+    }
+}
+
+impl fmt::Display for Operand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Operand::Vector(it) => it.fmt(f),
+            Operand::Memory(it) => it.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Every kind of tile, in both forms, against plain loops in f64.
+
+mod contraction;
+mod harness;
+mod vectors;

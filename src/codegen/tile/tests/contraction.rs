@@ -1,0 +1,311 @@
+//! The contraction tile in all its uses.
+
+use super::harness::{Buffers, assert_close, noise, run, run_unfused};
+use crate::codegen::tile::{Axis, Contraction, Epilogue, Grid, PIXEL, Pointer, Reduction, Start};
+
+/// A convolution of which the tile computes a few pixels of one row.
+#[derive(Clone, Debug)]
+struct Case {
+    channels: usize,
+    blocked: bool,
+    window: [usize; 2],
+    stride: usize,
+    dilation: usize,
+    pixels: usize,
+    vectors: usize,
+    start: Start,
+    epilogue: Vec<Epilogue>,
+}
+
+const PLAIN: Case = Case {
+    channels: 8,
+    blocked: true,
+    window: [1, 1],
+    stride: 1,
+    dilation: 1,
+    pixels: 4,
+    vectors: 3,
+    start: Start::Bias,
+    epilogue: Vec::new(),
+};
+
+impl Case {
+    /// Rows and columns of the input, and of the output.
+    fn extents(&self) -> ([usize; 2], [usize; 2]) {
+        let [rows, columns] = self.window.map(|it| (it - 1) * self.dilation + 1);
+        let output = [2, self.pixels + 1];
+        ([rows + self.stride, columns + self.pixels * self.stride], output)
+    }
+
+    /// Where f32 of the input lies.
+    fn place(&self, channel: usize, row: usize, column: usize) -> usize {
+        let ([rows, columns], _) = self.extents();
+        if self.blocked {
+            ((channel / 8 * rows + row) * columns + column) * 8 + channel % 8
+        } else {
+            (channel * rows + row) * columns + column
+        }
+    }
+
+    fn contraction(&self) -> Contraction {
+        let ([rows, columns], output) = self.extents();
+        let unit = if self.blocked { 32 } else { 4 };
+        let bytes = |count: usize| i32::try_from(count).expect("small");
+        let count = |count: usize| u32::try_from(count).expect("small");
+        let row = bytes(unit * columns);
+        let taps = [
+            Axis::new(count(self.window[0]), row * bytes(self.dilation)),
+            Axis::new(count(self.window[1]), bytes(unit * self.dilation)),
+        ];
+        let plane = row * bytes(rows);
+        let reduction = if self.blocked {
+            Reduction::blocked(count(self.channels), plane, &taps)
+        } else {
+            Reduction::plain(count(self.channels), plane, &taps)
+        };
+        assert_eq!(reduction.steps() as usize, self.steps());
+        Contraction {
+            grid: Grid::row(
+                self.pixels as u8,
+                bytes(unit * self.stride),
+                self.vectors as u8,
+                PIXEL * bytes(output[0] * output[1]),
+            ),
+            reduction,
+            start: self.start,
+            epilogue: self.epilogue.clone(),
+        }
+    }
+
+    fn steps(&self) -> usize {
+        self.channels * self.window[0] * self.window[1]
+    }
+
+    /// Row of the weights that belongs to a channel and a tap.
+    fn step(&self, channel: usize, tap: usize) -> usize {
+        let taps = self.window[0] * self.window[1];
+        if self.blocked {
+            let lanes = (self.channels - channel / 8 * 8).min(8);
+            channel / 8 * 8 * taps + tap * lanes + channel % 8
+        } else {
+            channel * taps + tap
+        }
+    }
+
+    /// Buffers of noise; lanes of padding hold NaN, so that reading them is seen. The tile
+    /// computes the second row from the second column on.
+    fn buffers(&self) -> Buffers {
+        let ([rows, columns], output) = self.extents();
+        let lanes = if self.blocked { self.channels.next_multiple_of(8) } else { self.channels };
+        let mut input = noise(lanes * rows * columns, 1);
+        for channel in self.channels..lanes {
+            for row in 0..rows {
+                for column in 0..columns {
+                    input[self.place(channel, row, column)] = f32::NAN;
+                }
+            }
+        }
+        let pixels = output[0] * output[1] * 8 * self.vectors;
+        Buffers {
+            input,
+            input_at: self.place(0, self.stride, self.stride),
+            weights: noise(self.steps() * self.vectors * 8, 2),
+            bias: noise(self.vectors * 8, 3),
+            residual: noise(pixels, 4),
+            output: noise(pixels, 5),
+            output_at: (output[1] + 1) * 8,
+        }
+    }
+
+    /// The exact result and the sum of its absolute terms.
+    fn expected(&self, buffers: &Buffers, pixel: usize, channel: usize) -> (f64, f64) {
+        let at = self.output_place(pixel, channel);
+        let start = match self.start {
+            Start::Zero => 0.0,
+            Start::Bias => buffers.bias[channel],
+            Start::Output => buffers.output[at],
+        };
+        let (mut sum, mut magnitude) = (f64::from(start), f64::from(start.abs()));
+        for input in 0..self.channels {
+            for row in 0..self.window[0] {
+                for column in 0..self.window[1] {
+                    let place = self.place(
+                        input,
+                        self.stride + row * self.dilation,
+                        (pixel + 1) * self.stride + column * self.dilation,
+                    );
+                    let tap = row * self.window[1] + column;
+                    let weight = self.step(input, tap) * self.vectors * 8 + channel;
+                    let term = f64::from(buffers.input[place]) * f64::from(buffers.weights[weight]);
+                    sum += term;
+                    magnitude += term.abs();
+                }
+            }
+        }
+        for step in &self.epilogue {
+            match *step {
+                Epilogue::Residual => {
+                    sum += f64::from(buffers.residual[at]);
+                    magnitude += f64::from(buffers.residual[at].abs());
+                }
+                Epilogue::Scale(scale) => {
+                    sum *= f64::from(scale);
+                    magnitude *= f64::from(scale);
+                }
+                Epilogue::Relu if sum < 0.0 => sum = 0.0,
+                Epilogue::Relu => {}
+                Epilogue::Clamp { lo, hi } => sum = sum.clamp(lo.into(), hi.into()),
+                Epilogue::Leaky { slope } if sum < 0.0 => sum *= f64::from(slope),
+                Epilogue::Leaky { .. } => {}
+            }
+        }
+        (sum, magnitude)
+    }
+
+    fn output_place(&self, pixel: usize, channel: usize) -> usize {
+        let (_, [rows, columns]) = self.extents();
+        ((channel / 8 * rows + 1) * columns + pixel + 1) * 8 + channel % 8
+    }
+
+    fn compare(&self, buffers: &Buffers, found: &[f32]) {
+        let mut untouched = buffers.output.clone();
+        for pixel in 0..self.pixels {
+            for channel in 0..self.vectors * 8 {
+                let at = self.output_place(pixel, channel);
+                let (expected, magnitude) = self.expected(buffers, pixel, channel);
+                let place = format!("pixel {pixel} channel {channel} of {self:?}");
+                assert_close(found[at], expected, magnitude, &place);
+                untouched[at] = found[at];
+            }
+        }
+        assert_eq!(found, untouched, "written outside the tile: {self:?}");
+    }
+
+    fn check(&self) {
+        let (tile, buffers) = (self.contraction().tile(), self.buffers());
+        let work = (self.steps() * self.pixels * self.vectors) as u64;
+        assert_eq!(tile.estimate().fmas, work, "{self:?}\n{tile}");
+        self.compare(&buffers, &run(&tile, &buffers));
+    }
+}
+
+#[test]
+fn every_shape_that_fits() {
+    for pixels in 1..=14 {
+        for vectors in 1..=14 {
+            if Contraction::fits(pixels as u8, vectors as u8) {
+                Case { pixels, vectors, channels: 11, ..PLAIN }.check();
+            }
+        }
+    }
+}
+
+#[test]
+fn channels_stop_at_their_count() {
+    for channels in [1, 3, 7, 8, 9, 16, 21, 40] {
+        Case { channels, ..PLAIN }.check();
+        Case { channels, window: [3, 3], ..PLAIN }.check();
+        Case { channels, pixels: 1, vectors: 8, ..PLAIN }.check();
+    }
+}
+
+#[test]
+fn windows_strides_dilations() {
+    for window in [[1, 3], [3, 1], [2, 2], [3, 3], [5, 5], [7, 7], [11, 11]] {
+        for (stride, dilation) in [(1, 1), (2, 1), (1, 2), (4, 3)] {
+            let case = Case { window, stride, dilation, ..PLAIN };
+            Case { channels: 12, ..case.clone() }.check();
+            Case { channels: 3, blocked: false, pixels: 6, vectors: 2, ..case.clone() }.check();
+            Case { channels: 1, blocked: false, pixels: 12, vectors: 1, ..case }.check();
+        }
+    }
+}
+
+#[test]
+fn starts_and_epilogues() {
+    let epilogues = [
+        vec![Epilogue::Residual, Epilogue::Relu],
+        vec![Epilogue::Clamp { lo: 0.0, hi: 0.5 }],
+        vec![Epilogue::Leaky { slope: 0.1 }],
+        vec![Epilogue::Relu, Epilogue::Residual],
+        vec![Epilogue::Scale(0.25), Epilogue::Clamp { lo: -0.25, hi: 0.25 }],
+    ];
+    for start in [Start::Zero, Start::Bias, Start::Output] {
+        for epilogue in &epilogues {
+            for (pixels, vectors) in [(4, 3), (3, 4), (14, 1), (1, 8), (1, 14)] {
+                let epilogue = epilogue.clone();
+                Case { start, epilogue, pixels, vectors, channels: 5, ..PLAIN }.check();
+            }
+        }
+    }
+}
+
+#[test]
+fn without_fused_multiply_add() {
+    let case = Case { channels: 20, window: [3, 3], ..PLAIN };
+    let buffers = case.buffers();
+    case.compare(&buffers, &run_unfused(&case.contraction().tile(), &buffers));
+}
+
+#[test]
+fn a_reduction_in_two_calls_has_the_same_bits() {
+    let whole = Case { channels: 24, window: [3, 3], ..PLAIN };
+    let buffers = whole.buffers();
+    let expected = run(&whole.contraction().tile(), &buffers);
+    let part = |channels, start| {
+        let mut part = whole.contraction();
+        part.reduction = Case { channels, ..whole.clone() }.contraction().reduction;
+        part.start = start;
+        part.tile()
+    };
+    let mut second = buffers.clone();
+    second.output = run(&part(16, Start::Bias), &buffers);
+    second.input_at += whole.place(16, 0, 0);
+    second.weights.drain(..whole.step(16, 0) * whole.vectors * 8);
+    assert_eq!(run(&part(8, Start::Output), &second), expected);
+}
+
+#[test]
+fn repeated_tiles_cover_a_row() {
+    let case = Case { channels: 12, window: [3, 3], pixels: 12, vectors: 1, ..PLAIN };
+    let mut narrow = case.contraction();
+    narrow.grid.pixels.truncate(4);
+    let step = 4 * PIXEL;
+    let tile = narrow.tile().repeated(3, &[(Pointer::Input, step), (Pointer::Output, step)]);
+    let buffers = case.buffers();
+    case.compare(&buffers, &run(&tile, &buffers));
+}
+
+#[test]
+fn pixels_lie_anywhere() {
+    let case = Case { channels: 16, pixels: 5, vectors: 2, ..PLAIN };
+    let mut scattered = case.contraction();
+    scattered.grid.pixels.reverse();
+    let buffers = case.buffers();
+    case.compare(&buffers, &run(&scattered.tile(), &buffers));
+}
+
+#[test]
+fn a_nan_stays() {
+    for epilogue in [
+        Epilogue::Relu,
+        Epilogue::Residual,
+        Epilogue::Clamp { lo: 0.0, hi: 6.0 },
+        Epilogue::Leaky { slope: 0.1 },
+    ] {
+        let case = Case { epilogue: vec![epilogue], ..PLAIN };
+        let mut buffers = case.buffers();
+        buffers.input[case.place(3, 1, 2)] = f32::NAN;
+        let found = run(&case.contraction().tile(), &buffers);
+        for channel in 0..case.vectors * 8 {
+            assert!(!found[case.output_place(0, channel)].is_nan(), "{epilogue:?}");
+            assert!(found[case.output_place(1, channel)].is_nan(), "{epilogue:?}");
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "no registers")]
+fn too_many_results_are_refused() {
+    let _ = Case { pixels: 7, vectors: 2, ..PLAIN }.contraction().tile();
+}
