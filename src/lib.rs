@@ -22,5 +22,5 @@ pub mod ops;
 pub mod graph;
 
 // Machine code.
-pub mod plan;
 pub mod codegen;
+pub mod plan;

@@ -167,8 +167,10 @@ pub struct Packed {
 pub enum Packing {
     /// Row-major as it is, padded at the end to a multiple of [`LANES`].
     Rows,
-    /// `[group][out block of vectors * 8][in channel][tap][vectors * 8]` from `[out, in, taps..]`; the last block
-    /// of a group may be narrower (a multiple of 8). `flip` reverses the taps.
+    /// `[group][tile of vectors * 8 out channels][in block][tap][8 in channels][vectors * 8]` from
+    /// `[out, in, taps..]`, or `[group][tile][in channel][tap][vectors * 8]` if the operand is `plain`. The last
+    /// tile of a group may be narrower (a multiple of 8 out channels), the last block of input channels may have
+    /// fewer. `flip` reverses the taps.
     Contract {
         /// Slices of the channels.
         groups: usize,
@@ -180,6 +182,8 @@ pub enum Packing {
         taps: usize,
         /// Blocks of 8 output channels in one tile.
         vectors: usize,
+        /// Whether the operand is row-major rather than blocked.
+        plain: bool,
         /// Whether the filter is flipped.
         flip: bool,
     },

@@ -313,7 +313,7 @@ impl Builder<'_> {
             (Kernel::Depthwise(kernel), params)
         } else {
             let kernel = found.contract(row, posts);
-            let params = self.contract_params(layer, found, kernel.vectors);
+            let params = self.contract_params(layer, found, kernel.vectors, !inputs[0].blocked);
             (Kernel::Contract(kernel), params)
         };
         let done = rest.is_empty();
@@ -350,6 +350,7 @@ impl Builder<'_> {
         layer: &Layer,
         found: &Contraction,
         vectors: usize,
+        plain: bool,
     ) -> Vec<PackedId> {
         let (groups, out_channels, in_channels) =
             (found.groups, found.out_channels, found.in_channels);
@@ -361,6 +362,7 @@ impl Builder<'_> {
             in_channels,
             taps,
             vectors,
+            plain,
             flip: found.flip,
         };
         let mut params =
