@@ -4,7 +4,7 @@ use iced_x86::IcedError;
 use iced_x86::code_asm::registers::{gpr32, gpr64, xmm, ymm};
 use iced_x86::code_asm::{
     AsmMemoryOperand, AsmRegister32, AsmRegister64, AsmRegisterXmm, AsmRegisterYmm, CodeAssembler,
-    dword_ptr, ymmword_ptr,
+    byte_ptr, dword_ptr, ymmword_ptr,
 };
 
 use super::{Address, Arithmetic, Instr, Operand, Pointer, Tile, Vector};
@@ -147,6 +147,7 @@ impl Emitter<'_> {
                 self.asm.vblendvps(y(dst), y(other), y(negative), y(mask))
             }
             Instr::Store(to, from) => self.asm.vmovups(ymmword_ptr(self.address(to)), y(from)),
+            Instr::Prefetch(at) => self.asm.prefetcht1(byte_ptr(self.address(at))),
             Instr::Bump(pointer, bytes) => self.asm.add(self.pointer(pointer), bytes),
             Instr::Loop { count: 1, ref body } => self.block(body, free),
             Instr::Loop { count, ref body } => {

@@ -146,6 +146,8 @@ impl Emitter<'_> {
                 let (base, offset) = self.address(to);
                 self.builder.ins().store(FLAGS, value, base, offset);
             }
+            // Cranelift has no such instruction, and a result does not depend on it.
+            Instr::Prefetch(_) => {}
             Instr::Bump(pointer, bytes) => {
                 let variable = self.pointer(pointer);
                 let value = self.builder.use_var(variable);

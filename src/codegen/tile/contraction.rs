@@ -36,6 +36,9 @@ pub struct Contraction {
     pub start: Start,
     /// What follows the sum.
     pub epilogue: Vec<Epilogue>,
+    /// Bytes of [`Pointer::Ahead`] that the call prefetches, at least: weights that a later call
+    /// reads for the first time. Zero, and there is no such pointer.
+    pub ahead: u32,
 }
 
 impl Contraction {
@@ -58,7 +61,7 @@ impl Contraction {
         let free = grid.results();
         self.start.emit(grid, &mut body);
         let step = u64::from(free) + u64::from(grid.vectors) + u64::from(grid.width());
-        let walk = Walk { vectors: grid.vectors, budget: BODY, step };
+        let walk = Walk { vectors: grid.vectors, budget: BODY, step, ahead: self.ahead };
         walk.emit(&self.reduction, &mut body, &mut |body, offsets| {
             for (offset, row) in offsets.iter().zip(0..) {
                 let weights = |vector: u8| Address {

@@ -69,7 +69,7 @@ impl Pool {
         let (grid, mut body) = (&self.grid, Vec::new());
         assert!(grid.results() + 2 <= VECTORS, "no registers for {grid:?}");
         Start::Zero.emit(grid, &mut body);
-        let walk = Walk { vectors: 0, budget: BODY, step: u64::from(grid.results()) };
+        let walk = Walk { vectors: 0, budget: BODY, step: u64::from(grid.results()), ahead: 0 };
         walk.emit(&Reduction::window(&self.taps), &mut body, &mut |body, offsets| {
             for tap in offsets {
                 body.extend(self.places().iter().map(|&(offset, acc)| Instr::Arithmetic {
@@ -95,7 +95,7 @@ impl Pool {
         for (offset, acc) in self.places() {
             body.push(or(acc, lowest, lowest));
             body.push(Instr::Splat(Vector(free + 1), 0.0));
-            let walk = Walk { vectors: 0, budget: BODY / u64::from(free), step: 3 };
+            let walk = Walk { vectors: 0, budget: BODY / u64::from(free), step: 3, ahead: 0 };
             let before = super::program::displacement(&body, Pointer::Input);
             walk.emit(&Reduction::window(&self.taps), &mut body, &mut |body, taps| {
                 for pair in taps.chunks(2) {

@@ -24,12 +24,20 @@ pub enum Pointer {
     Residual,
     /// What is written.
     Output,
+    /// Weights that a later call reads, to be brought near meanwhile.
+    Ahead,
 }
 
 impl Pointer {
     /// Every pointer, in the order of parameters.
-    pub const ALL: [Pointer; 5] =
-        [Pointer::Input, Pointer::Weights, Pointer::Bias, Pointer::Residual, Pointer::Output];
+    pub const ALL: [Pointer; 6] = [
+        Pointer::Input,
+        Pointer::Weights,
+        Pointer::Bias,
+        Pointer::Residual,
+        Pointer::Output,
+        Pointer::Ahead,
+    ];
 }
 
 /// A place in a buffer: bytes from where the pointer is now.
@@ -111,6 +119,8 @@ pub enum Instr {
     },
     /// Writes eight consecutive f32, of any alignment.
     Store(Address, Vector),
+    /// Asks for a line of memory to be brought into the second-level cache; any address is fine.
+    Prefetch(Address),
     /// Moves a pointer by some bytes.
     Bump(Pointer, i32),
     /// Runs the body that many times (at least once).
@@ -138,6 +148,8 @@ pub struct Estimate {
     pub loads: u64,
     /// Vector stores executed.
     pub stores: u64,
+    /// Prefetches executed, of 64 bytes each.
+    pub prefetches: u64,
     /// Instructions executed, loop control included.
     pub instructions: u64,
     /// Size of the AVX2 routine in bytes, within a fifth.
@@ -292,6 +304,7 @@ impl Instr {
                 ([Some(mask), Some(negative), Some(other)], Some(dst), None)
             }
             Instr::Store(to, from) => ([Some(from), None, None], None, Some(to)),
+            Instr::Prefetch(at) => ([None; 3], None, Some(at)),
             Instr::Bump(..) | Instr::Loop { .. } => ([None; 3], None, None),
         }
     }
@@ -308,6 +321,7 @@ impl Instr {
             + match self {
                 Instr::Splat(_, 0.0) | Instr::Load(..) | Instr::Store(..) => 4,
                 Instr::Splat(..) => 14,
+                Instr::Prefetch(_) => 3,
                 Instr::Select { .. } => 6,
                 Instr::Loop { .. } => 14,
                 Instr::Bump(_, -128..=127) => 4,
@@ -324,6 +338,7 @@ fn estimate(body: &[Instr], times: u64, total: &mut Estimate) {
         let memory = u64::from(instr.uses().2.is_some()) * times;
         match instr {
             Instr::Store(..) => total.stores += memory,
+            Instr::Prefetch(_) => total.prefetches += memory,
             Instr::Loop { count, body } => {
                 let times = times * u64::from(*count);
                 total.instructions += 2 * times;
@@ -358,6 +373,7 @@ fn print(body: &[Instr], depth: usize, f: &mut fmt::Formatter<'_>) -> fmt::Resul
                 writeln!(f, "{dst} = {mask} < 0 ? {negative} : {other}")?;
             }
             Instr::Store(to, from) => writeln!(f, "{to} = {from}")?,
+            Instr::Prefetch(at) => writeln!(f, "prefetch {at}")?,
             Instr::Bump(pointer, bytes) => writeln!(f, "{pointer} += {bytes}")?,
             Instr::Loop { count, body } => {
                 writeln!(f, "loop {count}")?;
@@ -376,6 +392,7 @@ impl fmt::Display for Pointer {
             Pointer::Bias => "bias",
             Pointer::Residual => "residual",
             Pointer::Output => "output",
+            Pointer::Ahead => "ahead",
         })
     }
 }

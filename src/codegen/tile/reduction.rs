@@ -1,7 +1,7 @@
 //! What a tile sums over: nested steps through the input, and the loops they become.
 
 use super::program::{bump, displacement};
-use super::{Instr, PIXEL, Pointer};
+use super::{Address, Instr, PIXEL, Pointer};
 
 /// Steps of one kind through the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +93,12 @@ pub(super) struct Walk {
     pub(super) budget: u64,
     /// Instructions of a step.
     pub(super) step: u64,
+    /// Bytes to prefetch meanwhile.
+    pub(super) ahead: u32,
 }
+
+/// Bytes that a prefetch brings.
+const LINE: u32 = 64;
 
 impl Walk {
     /// Emits the reduction. `chunk` gets the unrolled steps of a body: the input offset of each,
@@ -107,6 +112,7 @@ impl Walk {
         chunk: &mut dyn FnMut(&mut Vec<Instr>, &[i32]),
     ) {
         let before = displacement(body, Pointer::Input);
+        let mut ahead = self.ahead.div_ceil(LINE);
         for segment in &reduction.segments {
             let at = displacement(body, Pointer::Input) - before;
             bump(body, Pointer::Input, segment.offset - at);
@@ -116,11 +122,18 @@ impl Walk {
             chunk(&mut inner, &offsets);
             let taken = i32::try_from(offsets.len()).expect("few steps are unrolled");
             bump(&mut inner, Pointer::Weights, taken * i32::from(self.vectors) * PIXEL);
+            let mut bodies: u64 = counted.iter().map(|it| u64::from(it.count)).product();
             for axis in counted.iter().rev() {
+                if u64::from(ahead) >= bodies {
+                    prefetch(&mut inner, u64::from(ahead).div_ceil(bodies));
+                    ahead = 0;
+                }
+                bodies /= u64::from(axis.count);
                 let step = axis.step - displacement(&inner, Pointer::Input);
                 bump(&mut inner, Pointer::Input, step);
                 inner = vec![Instr::Loop { count: axis.count, body: inner }];
             }
+            prefetch(&mut inner, u64::from(std::mem::take(&mut ahead)));
             body.append(&mut inner);
         }
     }
@@ -144,6 +157,21 @@ impl Walk {
         }
         (merged(&axes), unrolled)
     }
+}
+
+/// Spreads some prefetches over a body and moves on.
+fn prefetch(body: &mut Vec<Instr>, lines: u64) {
+    if lines == 0 {
+        return;
+    }
+    let lines = i32::try_from(lines).expect("a call fetches less than 2 GiB");
+    let line = LINE.cast_signed();
+    let apart = body.len() / lines.unsigned_abs() as usize;
+    for index in (0..lines).rev() {
+        let at = Address { base: Pointer::Ahead, offset: index * line };
+        body.insert(index as usize * apart, Instr::Prefetch(at));
+    }
+    bump(body, Pointer::Ahead, lines * line);
 }
 
 /// The axes, those joined that together are one: nothing lies between their steps.

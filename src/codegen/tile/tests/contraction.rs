@@ -74,6 +74,7 @@ impl Case {
             reduction,
             start: self.start,
             epilogue: self.epilogue.clone(),
+            ahead: 0,
         }
     }
 
@@ -274,6 +275,23 @@ fn repeated_tiles_cover_a_row() {
     let tile = narrow.tile().repeated(3, &[(Pointer::Input, step), (Pointer::Output, step)]);
     let buffers = case.buffers();
     case.compare(&buffers, &run(&tile, &buffers));
+}
+
+#[test]
+fn prefetching_changes_no_result() {
+    for (channels, window) in [(3, [1, 1]), (20, [1, 1]), (64, [3, 3]), (16, [11, 11])] {
+        let epilogue = vec![Epilogue::Residual, Epilogue::Clamp { lo: 0.0, hi: 6.0 }];
+        let case = Case { channels, window, epilogue, ..PLAIN };
+        let buffers = case.buffers();
+        for ahead in [1, 64, 1000, 50_000] {
+            let tile = Contraction { ahead, ..case.contraction() }.tile();
+            let lines = u64::from(ahead.div_ceil(64));
+            let estimate = tile.estimate();
+            assert!(estimate.prefetches >= lines, "{estimate:?}\n{tile}");
+            assert!(estimate.prefetches <= 2 * lines, "{estimate:?}\n{tile}");
+            case.compare(&buffers, &run(&tile, &buffers));
+        }
+    }
 }
 
 #[test]

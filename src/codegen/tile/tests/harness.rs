@@ -26,7 +26,7 @@ impl Buffers {
     fn address(&mut self, pointer: Pointer) -> *mut f32 {
         let (buffer, at) = match pointer {
             Pointer::Input => (&mut self.input, self.input_at),
-            Pointer::Weights => (&mut self.weights, 0),
+            Pointer::Weights | Pointer::Ahead => (&mut self.weights, 0),
             Pointer::Bias => (&mut self.bias, 0),
             Pointer::Residual => (&mut self.residual, self.output_at),
             Pointer::Output => (&mut self.output, self.output_at),
@@ -70,7 +70,12 @@ fn call(mut module: JITModule, id: FuncId, tile: &Tile, buffers: &mut Buffers) {
             [a, b, c, d, e] => {
                 std::mem::transmute::<*const u8, extern "C" fn(_, _, _, _, _)>(code)(a, b, c, d, e);
             }
-            _ => panic!("a tile has two to five pointers"),
+            [a, b, c, d, e, f] => {
+                std::mem::transmute::<*const u8, extern "C" fn(_, _, _, _, _, _)>(code)(
+                    a, b, c, d, e, f,
+                );
+            }
+            _ => panic!("a tile has two to six pointers"),
         }
         module.free_memory();
     }
@@ -124,6 +129,8 @@ fn bits(values: &[f32]) -> Vec<u32> {
 fn check_features(tile: &Tile) {
     let code = emit_avx2(tile);
     let allowed = [
+        // prefetch
+        CpuidFeature::SSE,
         CpuidFeature::AVX,
         CpuidFeature::AVX2,
         CpuidFeature::FMA,
