@@ -1,0 +1,135 @@
+//! NumPy archives: a zip file with one `.npy` array a member.
+
+use std::fmt;
+use std::io::{Cursor, Read, Seek, Write};
+use std::sync::Arc;
+
+use npyz::WriterBuilder;
+use npyz::npz::NpzWriter;
+use zip::write::FileOptions;
+use zip::{CompressionMethod, DateTime, ZipArchive};
+
+use super::file::{Data, Entry, Place, TENSORS_MAX};
+use super::npy::{self, Layout};
+use crate::tensor::Tensor;
+
+/// The most bytes that one member may inflate to.
+const INFLATED_MAX: u64 = 16 << 30;
+
+/// An archive in memory.
+pub(super) struct Archive(ZipArchive<Cursor<Bytes>>);
+
+/// Bytes that clones share.
+#[derive(Clone)]
+struct Bytes(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Bytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Archive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Archive of {} members", self.0.len())
+    }
+}
+
+/// An array in an archive.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Member {
+    index: usize,
+    layout: Layout,
+}
+
+pub(super) fn read(bytes: Vec<u8>) -> Result<(Vec<Entry>, Data), String> {
+    let mut zip = ZipArchive::new(Cursor::new(Bytes(Arc::new(bytes))))
+        .map_err(|it| format!("the archive cannot be read: {it}"))?;
+    if zip.len() > TENSORS_MAX {
+        return Err(format!("more than {TENSORS_MAX} arrays"));
+    }
+    let mut entries = Vec::new();
+    for index in 0..zip.len() {
+        let mut file =
+            zip.by_index(index).map_err(|it| format!("member {index} cannot be read: {it}"))?;
+        let Some(name) = file.name().strip_suffix(".npy").map(str::to_owned) else { continue };
+        let fail = |message: String| format!("tensor `{name}`: {message}");
+        let size = file.size();
+        if size > INFLATED_MAX {
+            return Err(fail(format!("it would inflate to {size} bytes")));
+        }
+        let layout = npy::layout(&mut file).map_err(fail)?;
+        let (dims, element) = (layout.dims.clone(), layout.element.clone());
+        let place = Place::Member(Member { index, layout });
+        entries.push(Entry { name, dims, element, place });
+    }
+    Ok((entries, Data::Npz(Archive(zip))))
+}
+
+impl Archive {
+    /// Whether the member has exactly the bytes that its header declares, and the archive's checksum.
+    pub(super) fn check(&self, entry: &Entry, member: &Member) -> Result<(), String> {
+        self.open(entry, member, |file, bytes| {
+            let read = std::io::copy(file, &mut std::io::sink())?;
+            Ok((read == bytes).then_some(()))
+        })
+    }
+
+    /// The elements as f32, last axis fastest.
+    pub(super) fn decode(&self, entry: &Entry, member: &Member) -> Result<Vec<f32>, String> {
+        let bytes = self.open(entry, member, |file, bytes| {
+            let mut data = Vec::new();
+            file.take(bytes + 1).read_to_end(&mut data)?;
+            Ok((data.len() as u64 == bytes).then_some(data))
+        })?;
+        Ok(member.layout.decode(bytes))
+    }
+
+    /// Hands over the elements and their declared size; `None` means that they have another.
+    fn open<T>(
+        &self,
+        entry: &Entry,
+        member: &Member,
+        read: impl FnOnce(&mut dyn Read, u64) -> std::io::Result<Option<T>>,
+    ) -> Result<T, String> {
+        let element = entry.element.as_ref().map_err(|it| npy::unknown(it))?;
+        let elements = entry.dims.iter().try_fold(1_u64, |it, &dim| it.checked_mul(dim as u64));
+        let bytes = elements
+            .and_then(|it| it.checked_mul(element.bytes() as u64))
+            .filter(|&it| it <= INFLATED_MAX)
+            .ok_or_else(|| format!("{:?} elements are too many", entry.dims))?;
+        let mut zip = self.0.clone();
+        let mut file = zip.by_index(member.index).map_err(|it| it.to_string())?;
+        let skip = member.layout.skip as u64;
+        if file.size() != skip + bytes {
+            let there = file.size().saturating_sub(skip);
+            return Err(format!("{bytes} bytes are declared, {there} are there"));
+        }
+        std::io::copy(&mut (&mut file).take(skip), &mut std::io::sink())
+            .and_then(|_| read(&mut file, bytes))
+            .map_err(|it| it.to_string())?
+            .ok_or_else(|| "the data is shorter than declared".to_owned())
+    }
+}
+
+/// Writes named arrays as f32 `.npz`, uncompressed and without the time of day: equal arrays give equal
+/// bytes.
+pub fn write<'a, W: Write + Seek>(
+    out: W,
+    arrays: impl IntoIterator<Item = (&'a str, &'a Tensor)>,
+) -> std::io::Result<()> {
+    let mut writer = NpzWriter::new(out);
+    for (name, tensor) in arrays {
+        let options = FileOptions::default()
+            .compression_method(CompressionMethod::Stored)
+            .last_modified_time(DateTime::default())
+            .large_file(tensor.data.len() >= 1 << 29);
+        let shape: Vec<u64> = tensor.shape.dims().iter().map(|&it| it as u64).collect();
+        let mut array =
+            writer.array::<f32>(name, options)?.default_dtype().shape(&shape).begin_nd()?;
+        array.extend(tensor.data.iter().copied())?;
+        array.finish()?;
+    }
+    writer.zip_writer().finish()?;
+    Ok(())
+}

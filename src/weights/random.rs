@@ -1,0 +1,104 @@
+//! Random parameters that are the same on every machine.
+//!
+//! The generator is splitmix64 (Steele, Lea and Flood 2014), whose `n`-th output is a function of
+//! `state + n * GOLDEN`. The state is the seed mixed with a hash of the parameter's path (FNV-1a), so
+//! parameters are independent of each other and of their order.
+
+use crate::ops::Init;
+use crate::shape::Shape;
+use crate::tensor::Tensor;
+
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Draws the parameter with this path.
+pub(super) fn draw(seed: u64, path: &str, shape: &Shape, init: Init) -> Tensor {
+    let mut stream = Stream::new(seed, path);
+    let data = match init {
+        Init::He { fan_in } => {
+            let deviation = libm::sqrt(2.0 / fan_in as f64);
+            (0..shape.elements()).map(|_| (stream.normal() * deviation) as f32).collect()
+        }
+        Init::Uniform(low, high) => {
+            let (low, high) = (f64::from(low), f64::from(high));
+            (0..shape.elements()).map(|_| (low + (high - low) * stream.unit()) as f32).collect()
+        }
+    };
+    Tensor::new(shape.clone(), data)
+}
+
+/// Independent random numbers.
+pub(crate) struct Stream {
+    state: u64,
+}
+
+impl Stream {
+    /// The numbers that belong to a seed and a name.
+    pub(crate) fn new(seed: u64, name: &str) -> Stream {
+        const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+        const PRIME: u64 = 0x0100_0000_01b3;
+        let hash = name.bytes().fold(OFFSET, |it, byte| (it ^ u64::from(byte)).wrapping_mul(PRIME));
+        Stream { state: mix(mix(seed.wrapping_add(GOLDEN)) ^ hash) }
+    }
+
+    fn next(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(GOLDEN);
+        mix(self.state)
+    }
+
+    /// Uniform in [0, 1), a multiple of 2^-53.
+    pub(crate) fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 * (1.0 / (1_u64 << 53) as f64)
+    }
+
+    /// Mean 0, variance 1, close to normal: the sum of four uniform numbers of 16 bits (Irwin-Hall),
+    /// exact in integers and hence equal everywhere.
+    pub(crate) fn normal(&mut self) -> f64 {
+        // The mean of the sum, and 1 / sqrt(4 * (2^32 - 1) / 12) for its deviation.
+        const MEAN: i64 = 2 * 65535;
+        const SCALE: f64 = 2.642_899_792_130_301_4e-5;
+        let bits = self.next();
+        let sum = (0..4).map(|it| (bits >> (16 * it) & 0xffff) as i64).sum::<i64>();
+        (sum - MEAN) as f64 * SCALE
+    }
+}
+
+/// The output function of splitmix64.
+fn mix(mut it: u64) -> u64 {
+    it = (it ^ (it >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    it = (it ^ (it >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    it ^ (it >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first outputs of splitmix64 from state 1234567, as published with the generator.
+    #[test]
+    fn the_generator_is_splitmix64() {
+        let mut stream = Stream { state: 1_234_567 };
+        assert_eq!(stream.next(), 6_457_827_717_110_365_317);
+        assert_eq!(stream.next(), 3_203_168_211_198_807_973);
+    }
+
+    #[test]
+    fn normal_numbers_have_mean_0_and_variance_1() {
+        let mut stream = Stream::new(0, "conv1.weight");
+        let drawn: Vec<f64> = (0..100_000).map(|_| stream.normal()).collect();
+        let mean = drawn.iter().sum::<f64>() / 1e5;
+        let variance = drawn.iter().map(|it| it * it).sum::<f64>() / 1e5;
+        assert!(mean.abs() < 0.01 && (variance - 1.0).abs() < 0.02, "{mean} {variance}");
+    }
+
+    #[test]
+    fn a_parameter_depends_on_seed_and_path_alone() {
+        let shape = Shape::of(&[2, 3]);
+        let init = Init::He { fan_in: 2 };
+        let first = draw(7, "a.weight", &shape, init);
+        assert_eq!(first, draw(7, "a.weight", &shape, init));
+        assert_ne!(first, draw(8, "a.weight", &shape, init));
+        assert_ne!(first, draw(7, "b.weight", &shape, init));
+        let want = [0.0_f32; 6];
+        assert_ne!(first.data, want);
+    }
+}

@@ -1,0 +1,203 @@
+//! safetensors: a JSON header with a range of bytes for each tensor, then the bytes.
+//!
+//! The crate checks ranges, holes and overlaps. It accepts a name given twice and larger headers than a
+//! network has, and names no tensor when the file is cut off; that is checked here.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, Metadata, SafeTensorError, TensorInfo, View};
+use safetensors::{SafeTensors, serialize_to_file};
+use serde::Deserializer;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+
+use super::decode::Element;
+use super::file::{Data, Entry, Place, TENSORS_MAX};
+use super::{Weights, stored};
+use crate::graph::{Graph, ParamId};
+
+/// The largest header that is read.
+const HEADER_MAX: usize = 16 << 20;
+
+/// The bytes before the header, which give its length.
+const PREFIX: usize = 8;
+
+pub(super) fn read(bytes: Vec<u8>) -> Result<(Vec<Entry>, Data), String> {
+    let header = header(&bytes)?;
+    let named = scan(header)?;
+    let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|it| match it {
+        SafeTensorError::MetadataIncompleteBuffer => misfit(&named, bytes.len() - PREFIX - header.len()),
+        SafeTensorError::InvalidOffset(name) => {
+            format!("tensor `{name}` does not start where the one before it ends")
+        }
+        SafeTensorError::TensorInvalidInfo => {
+            "a tensor's range of bytes does not fit its shape and element type".to_owned()
+        }
+        other => format!("this is no safetensors file: {other}"),
+    })?;
+    let data = PREFIX + header.len();
+    let entries = entries(&metadata, data)?;
+    Ok((entries, Data::Safetensors(bytes)))
+}
+
+/// The header's text.
+fn header(bytes: &[u8]) -> Result<&str, String> {
+    let Some((prefix, rest)) = bytes.split_first_chunk::<PREFIX>() else {
+        return Err(format!(
+            "a weights file is .safetensors or .npz; this one has {} bytes and is neither",
+            bytes.len()
+        ));
+    };
+    let length = usize::try_from(u64::from_le_bytes(*prefix)).unwrap_or(usize::MAX);
+    if length > HEADER_MAX {
+        return Err(if prefix.is_ascii() || bytes.starts_with(b"\x93NUMPY") {
+            "a weights file is .safetensors or .npz; this one starts like neither".to_owned()
+        } else {
+            format!("the header claims {length} bytes, more than the limit of {HEADER_MAX}")
+        });
+    }
+    let Some(header) = rest.get(..length) else {
+        let there = rest.len();
+        return Err(format!("the file is cut off: its header has {length} bytes, {there} are there"));
+    };
+    str::from_utf8(header).map_err(|_| "the header is not UTF-8".to_owned())
+}
+
+/// Every tensor that the header names, in its order; a name given twice is an error.
+fn scan(header: &str) -> Result<Vec<(String, Option<TensorInfo>)>, String> {
+    struct Names;
+
+    impl<'de> Visitor<'de> for Names {
+        type Value = Vec<(String, Option<TensorInfo>)>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a JSON object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut named = Vec::new();
+            while let Some(name) = map.next_key::<String>()? {
+                if name == "__metadata__" {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+                if named.len() == TENSORS_MAX {
+                    let message = format!("more than {TENSORS_MAX} tensors");
+                    return Err(serde::de::Error::custom(message));
+                }
+                let info = map.next_value()?;
+                named.push((name, Some(info)));
+            }
+            Ok(named)
+        }
+    }
+
+    let mut reader = serde_json::Deserializer::from_str(header);
+    let named = reader
+        .deserialize_map(Names)
+        .map_err(|it| format!("the header of the safetensors file is broken: {it}"))?;
+    let mut seen = std::collections::HashSet::with_capacity(named.len());
+    match named.iter().find(|(name, _)| !seen.insert(name.as_str())) {
+        Some((name, _)) => Err(format!("tensor `{name}` is there twice")),
+        None => Ok(named),
+    }
+}
+
+/// What to say of a file whose data is longer or shorter than its header declares.
+fn misfit(named: &[(String, Option<TensorInfo>)], there: usize) -> String {
+    let mut ends: Vec<_> = named
+        .iter()
+        .filter_map(|(name, info)| info.as_ref().map(|it| (it.data_offsets.1, name)))
+        .collect();
+    ends.sort_unstable();
+    match ends.iter().find(|(end, _)| *end > there) {
+        Some((end, name)) => format!(
+            "the file is cut off: tensor `{name}` ends at byte {end} of the data, {there} are there"
+        ),
+        None => {
+            let end = ends.last().map_or(0, |it| it.0);
+            format!("the tensors end at byte {end} of the data, but {there} are there")
+        }
+    }
+}
+
+/// The table of contents in the order of the data, `start` being where the data starts.
+fn entries(metadata: &Metadata, start: usize) -> Result<Vec<Entry>, String> {
+    let names = metadata.offset_keys().into_iter();
+    names
+        .map(|name| {
+            let info = metadata.info(&name).ok_or_else(|| format!("tensor `{name}` has no entry"))?;
+            let (from, to) = info.data_offsets;
+            Ok(Entry {
+                dims: info.shape.clone(),
+                element: element(info.dtype),
+                place: Place::Bytes(start + from..start + to),
+                name,
+            })
+        })
+        .collect()
+}
+
+fn element(dtype: Dtype) -> Result<Element, String> {
+    Ok(match dtype {
+        Dtype::BOOL => Element::Bool,
+        Dtype::U8 => Element::U8,
+        Dtype::I8 => Element::I8,
+        Dtype::U16 => Element::U16,
+        Dtype::I16 => Element::I16,
+        Dtype::U32 => Element::U32,
+        Dtype::I32 => Element::I32,
+        Dtype::U64 => Element::U64,
+        Dtype::I64 => Element::I64,
+        Dtype::F16 => Element::F16,
+        Dtype::BF16 => Element::Bf16,
+        Dtype::F32 => Element::F32,
+        Dtype::F64 => Element::F64,
+        other => return Err(other.to_string()),
+    })
+}
+
+/// Writes the parameters that a weights file holds as f32 safetensors: to a temporary file beside `path`,
+/// which then takes its place, so that no reader ever sees half a file.
+///
+/// Holds one tensor in memory at a time.
+pub fn save(weights: &Weights, graph: &Graph, path: &Path) -> Result<(), String> {
+    let views = stored(graph).map(|id| (graph.param(id).path.as_str(), Lazy { weights, graph, id }));
+    let about = HashMap::from([("net".to_owned(), graph.name.clone())]);
+    serialize_to_file(views, Some(about), path).map_err(|it| match it {
+        SafeTensorError::IoError(it) => it.to_string(),
+        other => other.to_string(),
+    })
+}
+
+/// A parameter that is evaluated when it is written.
+struct Lazy<'a> {
+    weights: &'a Weights,
+    graph: &'a Graph,
+    id: ParamId,
+}
+
+impl View for Lazy<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        self.graph.param(self.id).shape.dims()
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        let data = self.weights.tensor(self.graph, self.id).data;
+        if cfg!(target_endian = "little") {
+            bytemuck::allocation::cast_vec::<f32, u8>(data).into()
+        } else {
+            data.iter().flat_map(|it| it.to_le_bytes()).collect::<Vec<u8>>().into()
+        }
+    }
+
+    fn data_len(&self) -> usize {
+        4 * self.graph.param(self.id).shape.elements()
+    }
+}
