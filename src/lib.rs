@@ -20,6 +20,7 @@ pub mod ops;
 
 // The model.
 pub mod graph;
+pub mod weights;
 
 // Machine code.
 pub mod codegen;

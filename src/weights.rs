@@ -12,6 +12,8 @@ pub mod npz;
 mod propose;
 mod random;
 mod safe;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -85,8 +87,7 @@ impl Weights {
 
 /// The parameters that a weights file holds: learned ones and statistics, in the order of the graph.
 pub fn stored(graph: &Graph) -> impl Iterator<Item = ParamId> {
-    let is_stored = |it: &ParamId| {
-        matches!(graph.param(*it).source, Source::Learned(_) | Source::Statistic(_))
-    };
+    let is_stored =
+        |it: &ParamId| matches!(graph.param(*it).source, Source::Learned(_) | Source::Statistic(_));
     (0..graph.params().len()).map(ParamId).filter(is_stored)
 }

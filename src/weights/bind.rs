@@ -219,7 +219,12 @@ mod tests {
     #[test]
     fn rules_rename_paths() {
         let cases = [
-            ("backbone.conv1.weight", "backbone.*", "model.module.*", Some("model.module.conv1.weight")),
+            (
+                "backbone.conv1.weight",
+                "backbone.*",
+                "model.module.*",
+                Some("model.module.conv1.weight"),
+            ),
             ("fc.weight", "fc", "classifier.6", Some("classifier.6.weight")),
             ("fc1.weight", "fc", "classifier.6", None),
             ("a.1.b.2.c", "a.*.b.*.c", "x*y*", Some("x1y2")),

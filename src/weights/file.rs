@@ -123,7 +123,9 @@ impl File {
         let entry = &self.0.entries[at];
         let element = entry.element.as_ref().expect("a bound tensor has an element type");
         match (&entry.place, &self.0.data) {
-            (Place::Bytes(range), Data::Safetensors(bytes)) => element.decode(&bytes[range.clone()]),
+            (Place::Bytes(range), Data::Safetensors(bytes)) => {
+                element.decode(&bytes[range.clone()])
+            }
             (Place::Member(member), Data::Npz(archive)) => {
                 archive.decode(entry, member).expect("a bound tensor has been checked")
             }

@@ -7,12 +7,7 @@ use crate::graph::{Derived, Graph, Norm, ParamId};
 use crate::tensor::Tensor;
 
 /// The value of a derived parameter.
-pub(super) fn evaluate(
-    weights: &Weights,
-    graph: &Graph,
-    id: ParamId,
-    derived: &Derived,
-) -> Tensor {
+pub(super) fn evaluate(weights: &Weights, graph: &Graph, id: ParamId, derived: &Derived) -> Tensor {
     let shape = graph.param(id).shape.clone();
     match derived {
         Derived::ScaledWeight { weight, axis, norm } => {

@@ -184,7 +184,8 @@ mod tests {
         for length in 0..whole.len() {
             read("a.npy", &whole[..length]).unwrap_err();
         }
-        for shape in ["(4294967295, 4294967295, 4294967295)", "(0,)", "(-1,)", "((((((1))))))", "7"] {
+        for shape in ["(4294967295, 4294967295, 4294967295)", "(0,)", "(-1,)", "((((((1))))))", "7"]
+        {
             let literal = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}");
             read("a.npy", &array(&literal, &[])).unwrap_err();
         }

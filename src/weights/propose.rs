@@ -158,6 +158,8 @@ mod tests {
     #[test]
     fn nothing_is_proposed_where_nothing_fits() {
         assert!(proposed(&[("a.weight", &[4])], &[("b.weight", &[5])]).is_empty());
-        assert!(proposed(&[("a.weight", &[4]), ("b.weight", &[4])], &[("c.weight", &[4])]).is_empty());
+        assert!(
+            proposed(&[("a.weight", &[4]), ("b.weight", &[4])], &[("c.weight", &[4])]).is_empty()
+        );
     }
 }

@@ -28,7 +28,9 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<(Vec<Entry>, Data), String> {
     let header = header(&bytes)?;
     let named = scan(header)?;
     let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|it| match it {
-        SafeTensorError::MetadataIncompleteBuffer => misfit(&named, bytes.len() - PREFIX - header.len()),
+        SafeTensorError::MetadataIncompleteBuffer => {
+            misfit(&named, bytes.len() - PREFIX - header.len())
+        }
         SafeTensorError::InvalidOffset(name) => {
             format!("tensor `{name}` does not start where the one before it ends")
         }
@@ -60,7 +62,9 @@ fn header(bytes: &[u8]) -> Result<&str, String> {
     }
     let Some(header) = rest.get(..length) else {
         let there = rest.len();
-        return Err(format!("the file is cut off: its header has {length} bytes, {there} are there"));
+        return Err(format!(
+            "the file is cut off: its header has {length} bytes, {there} are there"
+        ));
     };
     str::from_utf8(header).map_err(|_| "the header is not UTF-8".to_owned())
 }
@@ -128,7 +132,8 @@ fn entries(metadata: &Metadata, start: usize) -> Result<Vec<Entry>, String> {
     let names = metadata.offset_keys().into_iter();
     names
         .map(|name| {
-            let info = metadata.info(&name).ok_or_else(|| format!("tensor `{name}` has no entry"))?;
+            let info =
+                metadata.info(&name).ok_or_else(|| format!("tensor `{name}` has no entry"))?;
             let (from, to) = info.data_offsets;
             Ok(Entry {
                 dims: info.shape.clone(),
@@ -164,7 +169,8 @@ fn element(dtype: Dtype) -> Result<Element, String> {
 ///
 /// Holds one tensor in memory at a time.
 pub fn save(weights: &Weights, graph: &Graph, path: &Path) -> Result<(), String> {
-    let views = stored(graph).map(|id| (graph.param(id).path.as_str(), Lazy { weights, graph, id }));
+    let views =
+        stored(graph).map(|id| (graph.param(id).path.as_str(), Lazy { weights, graph, id }));
     let about = HashMap::from([("net".to_owned(), graph.name.clone())]);
     serialize_to_file(views, Some(about), path).map_err(|it| match it {
         SafeTensorError::IoError(it) => it.to_string(),
@@ -191,7 +197,7 @@ impl View for Lazy<'_> {
     fn data(&self) -> Cow<'_, [u8]> {
         let data = self.weights.tensor(self.graph, self.id).data;
         if cfg!(target_endian = "little") {
-            bytemuck::allocation::cast_vec::<f32, u8>(data).into()
+            bytemuck::cast_slice::<f32, u8>(&data).to_vec().into()
         } else {
             data.iter().flat_map(|it| it.to_le_bytes()).collect::<Vec<u8>>().into()
         }
