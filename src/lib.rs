@@ -14,6 +14,9 @@ pub mod diag;
 pub mod shape;
 pub mod tensor;
 
+// Text.
+pub mod syntax;
+
 // Meaning.
 pub mod nest;
 pub mod ops;
