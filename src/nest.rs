@@ -234,6 +234,15 @@ impl Affine {
         self
     }
 
+    /// So many times this.
+    #[must_use]
+    pub fn scaled(mut self, by: usize) -> Self {
+        self.constant *= by as i64;
+        self.terms.iter_mut().for_each(|it| it.1 *= by as i64);
+        self.terms.retain(|it| it.1 != 0);
+        self
+    }
+
     /// The coefficient of an axis; 0 where it does not occur.
     pub fn coefficient(&self, axis: usize) -> i64 {
         self.terms.iter().find(|it| it.0 == axis).map_or(0, |it| it.1)

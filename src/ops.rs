@@ -6,11 +6,48 @@
 
 pub mod args;
 
+mod axis;
+mod bias;
+mod broadcast;
+mod pointwise;
+mod pool;
+mod window;
+
+mod add;
+mod avgpool;
+mod bn;
+mod concat;
+mod conv;
+mod div;
+mod dropout;
+mod elu;
+mod fc;
+mod flatten;
+mod gap;
+mod gelu;
+mod gmp;
+mod hardsigmoid;
+mod hardswish;
+mod leaky;
+mod logsoftmax;
+mod max;
+mod maxpool;
+mod min;
+mod mul;
+mod prelu;
 mod relu;
+mod relu6;
+mod sigmoid;
+mod silu;
+mod softmax;
+mod sub;
+mod tanh;
 
 use std::sync::Arc;
 
 pub use args::{Arg, Args, Given, Value};
+pub use bias::Bias;
+pub use window::Frame;
 
 use crate::diag::{Diagnostic, Span};
 use crate::nest::{Expr, Nest};
@@ -145,6 +182,15 @@ impl Violation {
     }
 }
 
+/// The shape of a value or parameter, if it keeps the limits of a tensor.
+fn sized(constraint: &'static str, what: &str, dims: &[usize]) -> Result<Shape, Violation> {
+    Shape::checked(dims).ok_or_else(|| {
+        let extents = dims.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        Violation::new(constraint, format!("{what} would be [{extents}]"))
+            .help("a tensor has at most 2^31 elements and no axis of extent 0")
+    })
+}
+
 /// One row of the table: what `netc ops` and the diagnostics need to know without an instance.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
@@ -261,7 +307,35 @@ macro_rules! operators {
 }
 
 operators! {
+    conv::Conv,
+    fc::Fc,
+    maxpool::MaxPool,
+    avgpool::AvgPool,
+    gap::Gap,
+    gmp::Gmp,
+    bn::Bn,
     relu::Relu,
+    relu6::Relu6,
+    leaky::Leaky,
+    prelu::Prelu,
+    elu::Elu,
+    tanh::Tanh,
+    sigmoid::Sigmoid,
+    hardswish::HardSwish,
+    hardsigmoid::HardSigmoid,
+    silu::Silu,
+    gelu::Gelu,
+    softmax::Softmax,
+    logsoftmax::LogSoftmax,
+    dropout::Dropout,
+    flatten::Flatten,
+    add::Add,
+    sub::Sub,
+    mul::Mul,
+    div::Div,
+    max::Max,
+    min::Min,
+    concat::Concat,
 }
 
 impl Op {

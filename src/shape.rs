@@ -1,6 +1,7 @@
 //! Extents of values, and all window arithmetic, once.
 
 use std::fmt;
+use std::ops::Range;
 
 /// The extents of a value, batch first: `[N, C, H, W]` for a picture, `[N, C]` for a vector.
 ///
@@ -187,6 +188,20 @@ impl Window {
     pub fn row(&self, place: usize, tap: usize, extent: usize) -> Option<usize> {
         let padded = place * self.stride + tap * self.dilation;
         padded.checked_sub(self.before).filter(|&it| it < extent)
+    }
+
+    /// The places, among so many, at which a tap lies on a row and not in the padding.
+    pub fn inside(&self, tap: usize, extent: usize, places: usize) -> Range<usize> {
+        let reach = tap.saturating_mul(self.dilation);
+        let first = self.before.saturating_sub(reach).div_ceil(self.stride);
+        let end = (extent + self.before).saturating_sub(reach).div_ceil(self.stride);
+        first.min(places)..end.min(places).max(first.min(places))
+    }
+
+    /// Whether any tap at any of so many places lies in the padding.
+    pub fn leaves(&self, extent: usize, places: usize) -> bool {
+        let end = (places - 1).saturating_mul(self.stride).saturating_add(self.reach());
+        self.before > 0 || end > extent
     }
 }
 

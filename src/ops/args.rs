@@ -351,7 +351,10 @@ impl Value {
             (Value::List(items), Some((&extent, inner))) if items.len() == extent => {
                 items.iter().try_for_each(|it| it.flatten(inner, data))
             }
-            (it, None) => Some(data.push(it.number()?)),
+            (it, None) => {
+                data.push(it.number()?);
+                Some(())
+            }
             _ => None,
         }
     }

@@ -1,12 +1,18 @@
-use super::{Args, Operator, Violation};
-use crate::nest::{Affine, Binary, Buffer, Expr, Nest};
+use super::{Args, Operator, Violation, pointwise};
+use crate::nest::{Binary, Expr, Nest};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor};
 
 /// Rectified linear unit: `x` where `x` is positive, 0 where it is negative, element by element.
 /// NaN stays NaN and -0 stays -0.
 ///
-/// Source: Nair and Hinton 2010. ONNX `Relu`.
+/// Source: Nair and Hinton 2010; ONNX `Relu`.
+///
+/// ```net
+/// net Example { input x: f32[N, 8, 14, 14]
+///   conv(8, 3, pad=1) -> relu
+///   output x }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relu;
 
@@ -22,14 +28,11 @@ impl Operator for Relu {
     }
 
     fn eval(&self, inputs: &[&Tensor], _: &[&Tensor]) -> Exact {
-        let value =
-            inputs[0].data.iter().map(|&x| if x < 0.0 { 0.0 } else { f64::from(x) }).collect();
-        Exact::plain(inputs[0].shape.clone(), value)
+        pointwise::eval(inputs[0], |x| if x < 0.0 { 0.0 } else { x })
     }
 
     fn lower(&self, _: &[&Shape], output: &Shape) -> Nest {
-        let it = Expr::load(Buffer::Input(0), (0..output.rank()).map(Affine::axis));
-        Nest::each(output, self.pointwise().expect("relu is pointwise").map(&it))
+        pointwise::lower(self, output)
     }
 
     fn pointwise(&self) -> Option<Expr> {

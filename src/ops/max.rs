@@ -1,0 +1,47 @@
+use super::{Args, Operator, Violation, broadcast};
+use crate::nest::{Binary, Nest};
+use crate::shape::Shape;
+use crate::tensor::{Exact, Tensor, max};
+
+/// Largest of two or more values, element by element; NaN if any is NaN.
+///
+/// Extents of 1 broadcast: `[C, H, W]` and `[C, 1, 1]` applies one number a channel.
+///
+/// Constraints:
+/// - (C1) all operands have the same rank;
+/// - (C2) on each axis their extents are equal or 1;
+/// - (C3) the output keeps the limits of a tensor.
+///
+/// Source: ONNX `Max`; PyTorch `maximum`.
+///
+/// ```net
+/// net Example { input x: f32[N, 16, 8, 8]
+///   max { conv(16, 3, pad=1) | conv(16, 1) }
+///   output x }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Max;
+
+impl Operator for Max {
+    const NAME: &'static str = "max";
+
+    const ARITY: (usize, usize) = (2, usize::MAX);
+
+    fn parse(_: &mut Args<'_>) -> Self {
+        Max
+    }
+
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {
+        broadcast::infer(Self::NAME, inputs, ["C1", "C2", "C3"])
+    }
+
+    fn eval(&self, inputs: &[&Tensor], _: &[&Tensor]) -> Exact {
+        let shapes: Vec<&Shape> = inputs.iter().map(|it| &it.shape).collect();
+        let output = self.infer(&shapes).expect("the inputs were accepted");
+        broadcast::eval(inputs, &output, max, |(a, _), (b, _)| max(a, b).abs())
+    }
+
+    fn lower(&self, inputs: &[&Shape], output: &Shape) -> Nest {
+        broadcast::lower(Binary::Max, inputs, output)
+    }
+}
