@@ -14,6 +14,7 @@ mod check;
 pub mod memory;
 mod print;
 mod select;
+pub mod tile;
 pub mod view;
 
 pub use view::{Buffer, BufferId, Home, View};

@@ -1,6 +1,6 @@
 //! Which kernel computes a nest: the one place where contractions are recognised.
 
-use super::{Contract, Depthwise, LANES, Post};
+use super::{Contract, Depthwise, LANES, Post, tile};
 use crate::nest::{Affine, Binary, Buffer, Expr, Guard, Index, Nest, Reduction, Stage};
 use crate::ops::Op;
 use crate::shape::Window;
@@ -163,7 +163,9 @@ impl Contraction {
 
     /// A contraction kernel for this many pixels in a row.
     pub(super) fn contract(&self, row: usize, epilogue: Vec<Post>) -> Contract {
-        let (pixels, vectors) = tile(row, self.out_channels.div_ceil(LANES));
+        let steps = self.in_channels * self.taps();
+        let vectors = tile::vectors(row, self.out_channels.div_ceil(LANES), steps);
+        let pixels = tile::row(row, vectors, steps).first().map_or(1, |it| it.0);
         Contract {
             groups: self.groups,
             in_channels: self.in_channels,
@@ -180,23 +182,6 @@ impl Contraction {
     pub(super) fn depthwise(&self, row: usize, epilogue: Vec<Post>) -> Depthwise {
         Depthwise { windows: self.windows.clone(), bias: self.bias, epilogue, pixels: row.min(7) }
     }
-}
-
-/// Pixels and channel blocks of a tile: 12 accumulators where there are as many outputs, in the shape that
-/// divides the channel blocks best; one pixel by eight blocks for a vector.
-fn tile(row: usize, blocks: usize) -> (usize, usize) {
-    if row == 1 {
-        return (1, blocks.min(8));
-    }
-    let vectors = match blocks {
-        1 => 1,
-        2 => 2,
-        it if it.is_multiple_of(3) => 3,
-        it if it.is_multiple_of(4) => 4,
-        it if it.is_multiple_of(2) && it < 8 => 2,
-        _ => 3,
-    };
-    ((12 / vectors).min(row), vectors)
 }
 
 /// The step of a tile's epilogue that a pointwise operator is, if tiles know it.

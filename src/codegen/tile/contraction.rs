@@ -9,12 +9,12 @@
 //! | weights | V | 1, in turn | memory operands |
 //! | broadcasts | 1, in turn | P | 1 |
 //!
-//! So `P * V + min(P, V) + 1 <= 16`, or `V <= 15` when P is 1.
+//! So `P * V + min(P, V) + 1 <= 16`; the epilogue takes the operands' registers, two at most.
 
+use super::Vector;
 use super::grid::finish;
 use super::reduction::Walk;
 use super::{Address, Epilogue, Grid, Instr, Operand, PIXEL, Pointer, Reduction, Start, Tile};
-use super::{VECTORS, Vector};
 
 /// Unrolled instructions of a loop body: enough that loop control costs nothing, few enough that
 /// the tiles of a layer stay in the cache of decoded instructions.
@@ -45,9 +45,7 @@ impl Contraction {
     /// Whether the registers hold a tile of that many pixels and vectors.
     #[must_use]
     pub fn fits(pixels: u8, vectors: u8) -> bool {
-        let (p, v) = (u32::from(pixels), u32::from(vectors));
-        let operands = if p == 1 { 1 } else { p.min(v) + 1 };
-        p > 0 && v > 0 && p * v + operands <= u32::from(VECTORS)
+        crate::plan::tile::fits(usize::from(pixels), usize::from(vectors))
     }
 
     /// The program.

@@ -1,0 +1,142 @@
+//! The shape of tiles: how many pixels by how many channel blocks, and what they sum at a time.
+//!
+//! The figures are of a core with two multiply-adds and two loads a cycle, a latency of four
+//! cycles, and 16 vectors of 8 lanes (Zen 3; current Intel cores do no worse).
+
+/// Vector registers.
+const REGISTERS: usize = 16;
+/// Half cycles from a multiply-add to one that needs its result.
+const LATENCY: usize = 8;
+/// Half cycles that a call costs beside its steps: loop starts, first loads, last sums, stores.
+const CALL: usize = 80;
+/// One part in how many a narrower last group costs: more code, threads that share less evenly.
+const UNEVEN: usize = 50;
+/// Input channels that one call sums over, at most.
+const CHANNELS: usize = 128;
+/// Bytes of weights that one call reads, at most: a quarter of a small second-level cache.
+const SLICE: usize = 128 << 10;
+
+/// Whether the registers hold the accumulators and operands of a contraction of that many pixels
+/// and vectors of output channels. What fits leaves the
+/// epilogue two.
+#[must_use]
+pub fn fits(pixels: usize, vectors: usize) -> bool {
+    let operands = pixels.min(vectors) + 1;
+    pixels > 0 && vectors > 0 && pixels * vectors + operands <= REGISTERS
+}
+
+/// Half cycles of one step of a contraction: one multiply-add a result, one load a pixel and a
+/// block.
+fn half_cycles(pixels: usize, vectors: usize) -> usize {
+    (pixels * vectors).max(pixels + vectors).max(LATENCY)
+}
+
+/// The tiles that cover a row of `width` pixels: pixels and how often, the widest first.
+///
+/// `steps` is what each result sums over.
+#[must_use]
+pub fn row(width: usize, vectors: usize, steps: usize) -> Vec<(usize, usize)> {
+    let (_, last) = cover(width, vectors, steps);
+    let mut counts = [0; REGISTERS];
+    let mut left = width;
+    while left > 0 {
+        counts[last[left]] += 1;
+        left -= last[left];
+    }
+    let used = counts.into_iter().enumerate().rev().filter(|it| it.1 > 0);
+    used.collect()
+}
+
+/// Half cycles for a row, and the last tile of the best cover of every width up to it.
+fn cover(width: usize, vectors: usize, steps: usize) -> (usize, Vec<usize>) {
+    let mut best = vec![(0, 0)];
+    for covered in 1..=width {
+        let options = (1..=covered).take_while(|&pixels| fits(pixels, vectors)).map(|pixels| {
+            let own = steps * half_cycles(pixels, vectors) + CALL;
+            (best[covered - pixels].0 + own, pixels)
+        });
+        best.push(options.min().expect("one pixel always fits"));
+    }
+    (best[width].0, best.into_iter().map(|it| it.1).collect())
+}
+
+/// The vectors of output channels of a tile, for rows of `width` pixels, `blocks` blocks of 8
+/// output channels and results that sum over `steps`. Blocks beyond a multiple of it make one
+/// narrower group.
+#[must_use]
+pub fn vectors(width: usize, blocks: usize, steps: usize) -> usize {
+    let (most, width) = match width {
+        1 if blocks < REGISTERS - 1 => return blocks,
+        1 => (8, 1),
+        _ => (4, width.min(256)),
+    };
+    let cost = |vectors: usize| {
+        let full = blocks / vectors * cover(width, vectors, steps).0;
+        match blocks % vectors {
+            0 => full,
+            rest => {
+                let cost = full + cover(width, rest, steps).0;
+                cost + cost / UNEVEN
+            }
+        }
+    };
+    let options = (1..=blocks.min(most)).map(|vectors| (cost(vectors), vectors));
+    options.min().map_or(1, |it| it.1)
+}
+
+/// How many input channels one call of a tile sums over: a multiple of 8, or all of them.
+///
+/// Fewer calls load and store their sums less often; the weights of a call are read again for
+/// every tile of the map and should stay near.
+#[must_use]
+pub fn channels_at_once(channels: usize, taps: usize, vectors: usize) -> usize {
+    let most = (SLICE / (taps * vectors * 32)).clamp(8, CHANNELS) / 8 * 8;
+    let calls = channels.div_ceil(most);
+    if calls == 1 { channels } else { channels.div_ceil(calls).next_multiple_of(8) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steps_of(channels: usize) -> usize {
+        channels * 9
+    }
+
+    #[test]
+    fn every_row_is_covered_by_tiles_that_fit() {
+        for vectors in 1..=4 {
+            for width in 1..=120 {
+                let tiles = row(width, vectors, 64);
+                assert!(tiles.iter().all(|it| fits(it.0, vectors)));
+                assert_eq!(tiles.iter().map(|it| it.0 * it.1).sum::<usize>(), width);
+            }
+        }
+    }
+
+    #[test]
+    fn narrow_maps_have_no_slow_tile() {
+        assert_eq!(row(7, 3, steps_of(512)), [(4, 1), (3, 1)]);
+        assert_eq!(row(7, 4, steps_of(512)), [(3, 1), (2, 2)]);
+        assert_eq!(row(49, 3, 128), [(4, 10), (3, 3)]);
+        assert_eq!(row(28, 2, steps_of(128)), [(6, 4), (4, 1)]);
+    }
+
+    #[test]
+    fn blocks_are_divided_without_waste() {
+        assert_eq!(vectors(56, 3, 64), 3);
+        assert_eq!(vectors(56, 1, 27), 1);
+        assert!([2, 4].contains(&vectors(56, 8, steps_of(64))));
+        assert!([2, 4].contains(&vectors(28, 16, steps_of(128))));
+        assert_eq!((vectors(1, 125, 2048), vectors(1, 11, 120)), (8, 11));
+    }
+
+    #[test]
+    fn a_call_reads_few_weights() {
+        assert_eq!(channels_at_once(512, 9, 3), 128);
+        assert_eq!(channels_at_once(2048, 1, 4), 128);
+        assert_eq!(channels_at_once(3, 49, 3), 3);
+        assert_eq!(channels_at_once(192, 1, 4), 96);
+        assert_eq!(channels_at_once(256, 36, 8), 8);
+    }
+}
