@@ -309,6 +309,11 @@ impl Graph {
         users
     }
 
+    /// A node besides `user` that reads a value, if there is one; quick however many there are.
+    pub fn other_user(&self, id: NodeId, user: NodeId) -> Option<NodeId> {
+        self.nodes.neighbors_directed(id, Direction::Outgoing).find(|&it| it != user)
+    }
+
     /// Whether a value is a result of the net.
     pub fn is_output(&self, id: NodeId) -> bool {
         self.outputs.iter().any(|it| it.node == id)

@@ -23,6 +23,7 @@ pub mod ops;
 
 // The model.
 pub mod graph;
+pub mod passes;
 pub mod report;
 pub mod weights;
 

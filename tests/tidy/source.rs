@@ -4,34 +4,34 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A Rust file.
-pub struct File {
+pub(crate) struct File {
     /// Its path from the root of the repository.
-    pub path: String,
+    pub(crate) path: String,
     /// The whole text.
-    pub text: String,
+    pub(crate) text: String,
     /// The text with comments and the insides of strings blanked; the same lines.
-    pub code: String,
+    pub(crate) code: String,
 }
 
 /// A function and where it stands.
-pub struct Function {
-    pub name: String,
-    pub line: usize,
-    pub lines: usize,
+pub(crate) struct Function {
+    pub(crate) name: String,
+    pub(crate) line: usize,
+    pub(crate) lines: usize,
 }
 
 /// The root of the repository.
-pub fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// The text of a file that must be there.
-pub fn read(path: &str) -> String {
+pub(crate) fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// The paths of all files with an extension below a folder, from the root, sorted.
-pub fn files(folder: &str, extension: &str) -> Vec<String> {
+pub(crate) fn files(folder: &str, extension: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![root().join(folder)];
     while let Some(folder) = folders.pop() {
@@ -55,7 +55,7 @@ fn from_root(path: &Path) -> String {
 }
 
 /// All Rust files below a folder.
-pub fn rust(folder: &str) -> Vec<File> {
+pub(crate) fn rust(folder: &str) -> Vec<File> {
     let load = |path: String| {
         let text = read(&path);
         File { code: blank(&text), path, text }
@@ -64,7 +64,7 @@ pub fn rust(folder: &str) -> Vec<File> {
 }
 
 /// Blanks comments and the insides of strings and characters.
-pub fn blank(text: &str) -> String {
+pub(crate) fn blank(text: &str) -> String {
     let source: Vec<char> = text.chars().collect();
     let mut code = source.clone();
     let mut at = 0;
@@ -127,7 +127,7 @@ fn is_word(it: char) -> bool {
 }
 
 /// The places where a whole word stands in code.
-pub fn words<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
+pub(crate) fn words<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     code.match_indices(word).map(|it| it.0).filter(move |&at| {
         let before = code[..at].chars().next_back();
         let after = code[at + word.len()..].chars().next();
@@ -136,12 +136,12 @@ pub fn words<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 
 }
 
 /// The number of the line that holds a byte, from 1.
-pub fn line_of(text: &str, at: usize) -> usize {
+pub(crate) fn line_of(text: &str, at: usize) -> usize {
     text[..at].matches('\n').count() + 1
 }
 
 /// Every function with a body, and how many lines it has from its name to its last brace.
-pub fn functions(code: &str) -> Vec<Function> {
+pub(crate) fn functions(code: &str) -> Vec<Function> {
     let body_of = |at: usize| {
         let stop = at + code[at..].find(['{', ';'])?;
         (code.as_bytes()[stop] == b'{').then_some(stop)
