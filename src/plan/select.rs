@@ -37,18 +37,9 @@ pub(super) fn contraction(nest: &Nest) -> Option<Contraction> {
     let spatial = &input[2..];
     let reduced = |axis: usize| extents[axis - depth];
     let channel = depth;
-    let (group, out) = channel_axes(&stage.at[1], &stage.extents)?;
-    let group_coefficient = group.map_or(0, |it| input[1].coefficient(it));
-    let in_channels = reduced(channel);
-    let channels_match = input[0] == stage.at[0]
-        && weight[0] == stage.at[1]
-        && weight[1] == Affine::axis(channel)
-        && input[1]
-            == group.map_or(Affine::axis(channel), |it| {
-                Affine::axis(channel).plus(it, in_channels as i64)
-            })
-        && (group.is_none() || group_coefficient == in_channels as i64);
-    if !channels_match {
+    let in_channels = extents[0];
+    let channels = channels(&stage.at[1], &input[1], &stage.extents, channel, in_channels)?;
+    if input[0] != stage.at[0] || weight[0] != stage.at[1] || weight[1] != Affine::axis(channel) {
         return None;
     }
     let flip = weight[2..].iter().any(|it| it.terms.first().is_some_and(|it| it.1 < 0));
@@ -64,14 +55,9 @@ pub(super) fn contraction(nest: &Nest) -> Option<Contraction> {
             flip,
         )?);
     }
-    guards_are_borders(guards, spatial).then(|| Contraction {
-        groups: group.map_or(1, |it| stage.extents[it]),
-        in_channels,
-        out_channels: stage.extents[out],
-        windows,
-        bias,
-        flip,
-    })
+    let (groups, out_channels) = channels;
+    let found = Contraction { groups, in_channels, out_channels, windows, bias, flip };
+    guards_are_borders(guards, spatial).then_some(found)
 }
 
 /// The reduction and whether a bias indexed by the output channel is added to it.
@@ -101,12 +87,23 @@ fn affine(at: &[Index]) -> Option<Vec<Affine>> {
     at.iter().map(|it| if let Index::Affine(it) = it { Some(it.clone()) } else { None }).collect()
 }
 
-/// The axes of groups (if any) and of output channels within a group.
-fn channel_axes(at: &Affine, extents: &[usize]) -> Option<(Option<usize>, usize)> {
+/// Groups and output channels of one group, from where an element is written (`at`) and which input channel it
+/// reads (`read`, over the reduced axis `channel` of `in_channels`).
+fn channels(
+    at: &Affine,
+    read: &Affine,
+    extents: &[usize],
+    channel: usize,
+    in_channels: usize,
+) -> Option<(usize, usize)> {
+    let of_group = |group: usize| Affine::axis(channel).plus(group, in_channels as i64);
     match at.terms.as_slice() {
         _ if at.constant != 0 => None,
-        [(out, 1)] => Some((None, *out)),
-        [(group, step), (out, 1)] if *step == extents[*out] as i64 => Some((Some(*group), *out)),
+        [(out, 1)] if *read == Affine::axis(channel) => Some((1, extents[*out])),
+        [(group, 1)] if *read == of_group(*group) => Some((extents[*group], 1)),
+        [(group, step), (out, 1)] if *step == extents[*out] as i64 && *read == of_group(*group) => {
+            Some((extents[*group], extents[*out]))
+        }
         _ => None,
     }
 }
