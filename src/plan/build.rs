@@ -7,6 +7,7 @@ use super::view::{Buffer, BufferId, Home, View};
 use super::{Kernel, LANES, Loops, Options, Packed, PackedId, Packing, Plan, Post, Step, memory};
 use crate::graph::{Epilogue, Graph, Kind, Layer, NodeId, ParamId};
 use crate::nest::{self, Affine, Binary, Expr, Index, Nest, Stage};
+use crate::ops::Op;
 use crate::shape::Shape;
 
 /// How one node is computed.
@@ -113,7 +114,7 @@ impl Builder<'_> {
         let node = self.graph.node(id);
         let operand = node.operands().first().map(|&it| self.graph.node(it));
         operand.is_some_and(|operand| {
-            matches!(layer.op.entry().name, "flatten" | "reshape")
+            matches!(layer.op, Op::Flatten(_))
                 && layer.epilogue.is_empty()
                 && matches!(operand.kind, Kind::Layer(_))
                 && [&operand.shape, &node.shape]

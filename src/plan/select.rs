@@ -226,3 +226,79 @@ fn inner_it(expr: &Expr) -> Option<&Expr> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::Span;
+    use crate::ops::{Given, Value};
+    use crate::shape::Shape;
+
+    fn found(input: &[usize], layer: &str, args: &[(&str, Value)]) -> Option<Contraction> {
+        let given: Vec<_> = args
+            .iter()
+            .map(|(name, value)| Given {
+                name: (*name).to_owned(),
+                value: value.clone(),
+                span: Span::default(),
+            })
+            .collect();
+        let op =
+            Op::parse(layer, Span::default(), &given).expect("a layer").expect("its arguments");
+        let input = Shape::of(input);
+        let output = op.infer(&[&input]).expect("a shape");
+        contraction(&op.lower(&[&input], &output))
+    }
+
+    fn int(value: i64) -> Value {
+        Value::Int(value)
+    }
+
+    #[test]
+    fn convolutions_are_contractions() {
+        let args = [("channels", int(24)), ("kernel", int(3)), ("stride", int(2)), ("pad", int(1))];
+        let it = found(&[2, 16, 9, 8], "conv", &args).expect("a convolution");
+        let window = Window { kernel: 3, stride: 2, dilation: 1, before: 1, after: 0, ceil: false };
+        assert_eq!(
+            (it.groups, it.in_channels, it.out_channels, it.bias, it.flip),
+            (1, 16, 24, true, false)
+        );
+        assert_eq!(it.windows, [window, window]);
+    }
+
+    #[test]
+    fn groups_are_found() {
+        let args = |groups| [("channels", int(32)), ("kernel", int(3)), ("groups", int(groups))];
+        let it = found(&[1, 16, 9, 9], "conv", &args(2)).expect("two groups");
+        assert_eq!((it.groups, it.in_channels, it.out_channels), (2, 8, 16));
+        let it = found(&[1, 32, 9, 9], "conv", &args(32)).expect("depthwise");
+        assert!(it.is_depthwise());
+        let it = found(&[1, 64, 9, 9], "conv", &args(32)).expect("one output channel a group");
+        assert_eq!((it.groups, it.in_channels, it.out_channels), (32, 2, 1));
+        assert!(!it.has_tiles());
+    }
+
+    #[test]
+    fn other_ranks_and_vectors() {
+        let args = [("channels", int(8)), ("kernel", int(1)), ("flip", Value::Bool(true))];
+        assert_eq!(found(&[1, 4, 7], "conv", &args).expect("1-D").windows.len(), 1);
+        let args = [("channels", int(8)), ("kernel", int(3)), ("flip", Value::Bool(true))];
+        assert!(found(&[1, 4, 5, 5, 5], "conv", &args).expect("3-D").flip);
+        let it = found(&[3, 100], "fc", &[("features", int(10))]).expect("a product");
+        assert_eq!((it.in_channels, it.out_channels, it.windows.len()), (100, 10, 0));
+        assert_eq!(found(&[1, 8, 4, 4], "maxpool", &[("kernel", int(2))]), None);
+    }
+
+    #[test]
+    fn tiles_know_the_common_activations() {
+        let op = |layer, args: &[Given]| {
+            Op::parse(layer, Span::default(), args).expect("a layer").expect("its arguments")
+        };
+        let slope =
+            [Given { name: "slope".to_owned(), value: Value::Number(0.1), span: Span::default() }];
+        assert_eq!(post(&op("relu", &[])), Some(Post::Relu));
+        assert_eq!(post(&op("relu6", &[])), Some(Post::Clamp(0.0, 6.0)));
+        assert_eq!(post(&op("leaky", &slope)), Some(Post::Leaky(0.1)));
+        assert_eq!(post(&op("tanh", &[])), None);
+    }
+}
