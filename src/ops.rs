@@ -13,14 +13,19 @@ mod pointwise;
 mod pool;
 mod window;
 
+mod abs;
 mod add;
+mod affine;
 mod avgpool;
 mod bn;
+mod clip;
 mod concat;
 mod conv;
+mod deconv;
 mod div;
 mod dropout;
 mod elu;
+mod exp;
 mod fc;
 mod flatten;
 mod gap;
@@ -28,25 +33,40 @@ mod gelu;
 mod gmp;
 mod hardsigmoid;
 mod hardswish;
+mod l2norm;
 mod leaky;
+mod log;
 mod logsoftmax;
+mod lrn;
 mod max;
 mod maxpool;
 mod min;
+mod mish;
 mod mul;
+mod normalise;
+mod pad;
+mod permute;
 mod prelu;
 mod relu;
 mod relu6;
+mod reorg;
+mod reshape;
 mod sigmoid;
 mod silu;
+mod slice;
 mod softmax;
+mod softplus;
+mod sqrt;
 mod sub;
 mod tanh;
+mod upsample;
 
 use std::sync::Arc;
 
 pub use args::{Arg, Args, Given, Value};
 pub use bias::Bias;
+pub use pad::Mode;
+pub use upsample::Resize;
 pub use window::Frame;
 
 use crate::diag::{Diagnostic, Span};
@@ -308,6 +328,7 @@ macro_rules! operators {
 
 operators! {
     conv::Conv,
+    deconv::Deconv,
     fc::Fc,
     maxpool::MaxPool,
     avgpool::AvgPool,
@@ -336,6 +357,23 @@ operators! {
     max::Max,
     min::Min,
     concat::Concat,
+    lrn::Lrn,
+    l2norm::L2Norm,
+    normalise::Normalise,
+    reshape::Reshape,
+    permute::Permute,
+    slice::Slice,
+    pad::Pad,
+    upsample::Upsample,
+    reorg::Reorg,
+    affine::Affine,
+    clip::Clip,
+    abs::Abs,
+    exp::Exp,
+    log::Log,
+    sqrt::Sqrt,
+    softplus::Softplus,
+    mish::Mish,
 }
 
 impl Op {

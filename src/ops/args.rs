@@ -274,6 +274,22 @@ impl Args<'_> {
         })
     }
 
+    /// Rows before and after: a number, a list with one an axis, or a list of pairs; no words.
+    pub fn rows(&mut self, name: &str) -> PerAxis<(usize, usize)> {
+        match self.padding(name) {
+            Padding::Explicit(rows) => rows,
+            Padding::Half | Padding::Same | Padding::SameLower => {
+                self.fault(name, format!("`{name}` of `{}` takes rows, not a word", self.layer));
+                PerAxis::All((0, 0))
+            }
+        }
+    }
+
+    /// `(before, after)`, or one number for both.
+    pub fn pair(&mut self, name: &str) -> (usize, usize) {
+        self.read(name, (0, 0), "a pair (before, after)", Value::pair)
+    }
+
     /// A list of whole numbers.
     pub fn ints(&mut self, name: &str) -> Vec<i64> {
         self.read(name, Vec::new(), "a list of whole numbers", |it| match it {

@@ -1,0 +1,56 @@
+use super::{Arg, Args, Operator, Tolerance, Violation, pointwise};
+use crate::nest::{Binary, Expr, Nest};
+use crate::shape::Shape;
+use crate::tensor::{Exact, Tensor};
+
+/// A number times every element, and a number added: `scale * x + shift`. `2 * x` and `x + 1` are written so.
+///
+/// Source: elementary.
+///
+/// ```net
+/// net Example { input x: f32[N, 8, 14, 14]
+///   conv(8, 3, pad=1) -> affine(scale=2, shift=1)
+///   output x }
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Affine {
+    /// The factor.
+    pub scale: f32,
+    /// What is added.
+    pub shift: f32,
+}
+
+impl Operator for Affine {
+    const NAME: &'static str = "affine";
+
+    const ARGS: &'static [Arg] = &[
+        Arg::optional("scale", "a number", "1", "the factor"),
+        Arg::optional("shift", "a number", "0", "what is added"),
+    ];
+
+    fn parse(args: &mut Args<'_>) -> Self {
+        Affine { scale: args.number("scale"), shift: args.number("shift") }
+    }
+
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {
+        Ok(inputs[0].clone())
+    }
+
+    fn eval(&self, inputs: &[&Tensor], _: &[&Tensor]) -> Exact {
+        let (scale, shift) = (f64::from(self.scale), f64::from(self.shift));
+        pointwise::eval_sum(inputs[0], |x| (x * scale + shift, (x * scale).abs() + shift.abs()))
+    }
+
+    fn lower(&self, _: &[&Shape], output: &Shape) -> Nest {
+        pointwise::lower(self, output)
+    }
+
+    fn pointwise(&self) -> Option<Expr> {
+        let scaled = Expr::It.binary(Binary::Mul, Expr::Const(self.scale));
+        Some(scaled.binary(Binary::Add, Expr::Const(self.shift)))
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::Sum(4.0)
+    }
+}

@@ -1,0 +1,247 @@
+use super::bias::Bias;
+use super::conv::{Channels, check_groups};
+use super::window::{self, Frame, Space};
+use super::{Arg, Args, Init, Operator, ParamSpec, Role, Tolerance, Violation, sized};
+use crate::nest::{Affine, Binary, Buffer, Expr, Guard, Index, Nest, Reduction};
+use crate::shape::{Padding, PerAxis, Shape, Window};
+use crate::tensor::{Exact, Tensor};
+
+/// Transposed convolution in one, two or three spatial dimensions: every input element spreads a weighted
+/// copy of the filter over the output, `stride` rows apart.
+///
+/// ```text
+/// out[n, k, y, x] = bias[k] + sum(c, i, j) in[n, c, (y + pad - i*dilation) / stride, (x + pad - j*dilation) / stride] * weight[c, k, i, j]
+/// ```
+///
+/// where the divisions are exact and the rows inside; other terms are skipped. An extent becomes
+/// `(extent - 1)*stride - padding + dilation*(kernel-1) + output_pad + 1`. Padding cuts rows off the output.
+/// `pad=same` makes it `extent * stride`.
+///
+/// Constraints:
+/// - (C1) the input has channels and one to three spatial axes;
+/// - (C2) a list for `kernel`, `stride`, `pad`, `dilation` or `output_pad` has one entry a spatial axis;
+/// - (C3) `groups` divides the channels of the input and `channels`;
+/// - (C4) the kernel has at most 2^24 taps and the padding leaves at least one row of the output;
+/// - (C5) `output_pad` is smaller than the stride or the dilation;
+/// - (C6) `pad=same` needs a kernel that covers at least `stride` rows;
+/// - (C7) output and weights keep the limits of a tensor;
+/// - (C8) a bias written in the file has one number a channel.
+///
+/// Parameters: `weight` `[input channels, channels / groups, kernel..]` (IOHW), `bias` `[channels]`.
+///
+/// MACs: elements of the input * channels / groups * taps, those that the padding cuts off included.
+///
+/// Source: Zeiler et al. 2010; ONNX `ConvTranspose`; PyTorch `ConvTranspose2d`.
+///
+/// ```net
+/// net Example { input x: f32[N, 64, 16, 16]
+///   deconv(32, 4, stride=2, pad=1)  => [32, 32, 32]
+///   output x }
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deconv {
+    /// Output channels.
+    pub channels: usize,
+    /// The windows, over the output, one place for each input element.
+    pub frame: Frame,
+    /// Rows added after the output.
+    pub output_pad: PerAxis<usize>,
+    /// Slices of the channels.
+    pub groups: usize,
+    /// The bias.
+    pub bias: Bias,
+}
+
+impl Operator for Deconv {
+    const NAME: &'static str = "deconv";
+
+    const ARGS: &'static [Arg] = &[
+        Arg::required("channels", "a count", "output channels"),
+        Arg::required("kernel", "a count, or one an axis", "taps on each spatial axis"),
+        Arg::optional(
+            "stride",
+            "a count, or one an axis",
+            "1",
+            "output rows from one input to the next",
+        ),
+        Arg::optional("pad", "rows, one an axis, or pairs", "0", "rows cut off both sides")
+            .words(&["half", "same", "same_lower", "valid"]),
+        Arg::optional("output_pad", "rows, or one an axis", "0", "rows added after the output"),
+        Arg::optional("groups", "a count", "1", "slices of the channels"),
+        Arg::optional("bias", "true, false or a list", "true", "whether each channel has a bias"),
+        Arg::optional("dilation", "a count, or one an axis", "1", "rows between neighbouring taps"),
+    ];
+
+    fn parse(args: &mut Args<'_>) -> Self {
+        let dilation = args.axes("dilation");
+        Deconv {
+            channels: args.count("channels"),
+            frame: Frame { dilation, ..Frame::parse(args) },
+            output_pad: args.axes_from_zero("output_pad"),
+            groups: args.count("groups"),
+            bias: Bias::parse(args),
+        }
+    }
+
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {
+        let input = inputs[0];
+        window::check_map("C1", Self::NAME, input)?;
+        self.frame.check_lists("C2", input)?;
+        let axes = input.spatial().len();
+        if !self.output_pad.fits(axes) {
+            let message =
+                format!("`output_pad` is no list of {axes}, but {input} has {axes} spatial axes");
+            return Err(
+                Violation::new("C2", message).help("give one entry an axis, or one number for all")
+            );
+        }
+        check_groups("C3", self.groups, input.channels(), self.channels)?;
+        let windows = self.gather(input);
+        window::check_taps("C4", &windows)?;
+        let mut output = vec![input.batch(), self.channels];
+        for (axis, window) in windows.iter().enumerate() {
+            output.push(self.extent(axis, window, input)?);
+        }
+        let output = sized("C7", "the output", &output)?;
+        sized("C7", "the weights", &self.weight_dims(input))?;
+        self.bias.check("C8", self.channels)?;
+        Ok(output)
+    }
+
+    fn params(&self, inputs: &[&Shape]) -> Vec<ParamSpec> {
+        let shape = Shape::of(&self.weight_dims(inputs[0]));
+        let taps: usize = shape.spatial().iter().product();
+        let fan_in = (inputs[0].channels() / self.groups * taps).max(1);
+        let init = Init::He { fan_in };
+        let weight = ParamSpec { name: "weight", shape, role: Role::Learned, init };
+        [weight].into_iter().chain(self.bias.spec(self.channels, fan_in)).collect()
+    }
+
+    fn macs(&self, inputs: &[&Shape], _: &Shape) -> u64 {
+        let terms: usize = self.weight_dims(inputs[0])[1..].iter().product();
+        inputs[0].elements() as u64 * terms as u64
+    }
+
+    fn eval(&self, inputs: &[&Tensor], params: &[&Tensor]) -> Exact {
+        let input = inputs[0];
+        let output = self.infer(&[&input.shape]).expect("the input was accepted");
+        let windows = self.gather(&input.shape);
+        let space = Space::new(&windows, output.spatial(), input.shape.spatial());
+        let rows: usize = input.shape.spatial().iter().product();
+        let places: usize = output.spatial().iter().product();
+        let taps: usize = windows.iter().map(|it| it.kernel).product();
+        let (per_in, per_out) = (input.shape.channels() / self.groups, self.channels / self.groups);
+        let mut exact = Exact::plain(output.clone(), vec![0.0; output.elements()]);
+        for plane in 0..output.batch() * self.channels {
+            let (n, k) = (plane / self.channels, plane % self.channels);
+            let value = &mut exact.value[plane * places..][..places];
+            let magnitude = &mut exact.magnitude[plane * places..][..places];
+            for c in k / per_out * per_in..(k / per_out + 1) * per_in {
+                let x = &input.data[(n * input.shape.channels() + c) * rows..][..rows];
+                let filter = &params[0].data[(c * per_out + k % per_out) * taps..][..taps];
+                for (tap, &w) in space.taps().zip(filter) {
+                    space.for_each_row(tap, |row| {
+                        let places = (row.at..).step_by(row.step);
+                        for (at, &x) in places.zip(&x[row.place..][..row.len]) {
+                            let term = f64::from(x) * f64::from(w);
+                            value[at] += term;
+                            magnitude[at] += term.abs();
+                        }
+                    });
+                }
+            }
+            if let Some(bias) = params.get(1) {
+                let bias = f64::from(bias.data[k]);
+                value.iter_mut().for_each(|it| *it += bias);
+                magnitude.iter_mut().for_each(|it| *it += bias.abs());
+            }
+        }
+        exact
+    }
+
+    fn lower(&self, inputs: &[&Shape], output: &Shape) -> Nest {
+        let input = inputs[0];
+        let windows = self.gather(input);
+        let axes = Channels::new(output, self.groups, self.channels);
+        let per_in = input.channels() / self.groups;
+        let (c, tap) = (axes.extents.len(), axes.extents.len() + 1);
+        let channel = axes.slice.clone().scaled(per_in).plus(c, 1);
+        let mut at = vec![Index::Affine(Affine::axis(0)), Index::Affine(channel.clone())];
+        let mut guards = Vec::new();
+        for (axis, window) in windows.iter().enumerate() {
+            let terms = [(axes.space + axis, 1), (tap + axis, -(window.dilation as i64))];
+            let rows = Affine::of(&terms, window.before as i64);
+            let last = (input.spatial()[axis] - 1) * window.stride;
+            guards.push(Guard::Within(rows.clone(), last + 1));
+            if window.stride == 1 {
+                at.push(Index::Affine(rows));
+            } else {
+                guards.push(Guard::Divides(rows.clone(), window.stride));
+                at.push(Index::Part { of: rows, by: window.stride, modulo: None });
+            }
+        }
+        let taps = (0..windows.len()).map(|it| Affine::axis(tap + it));
+        let weight =
+            Expr::load(Buffer::Param(0), [channel, axes.within.clone()].into_iter().chain(taps));
+        let reduced: Vec<usize> =
+            [per_in].into_iter().chain(windows.iter().map(|it| it.kernel)).collect();
+        let term = Expr::Load(Buffer::Input(0), at).binary(Binary::Mul, weight);
+        axes.stage(Expr::reduce(Reduction::Sum, &reduced, guards, term), self.bias.is_present())
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::Sum(8.0)
+    }
+}
+
+impl Deconv {
+    /// One window for each spatial axis, with the padding that cuts the output.
+    pub fn gather(&self, input: &Shape) -> Vec<Window> {
+        let mut windows = self.frame.windows(input.spatial());
+        for (axis, window) in windows.iter_mut().enumerate() {
+            let total = (window.reach() + self.output_pad.get(axis).unwrap_or(0))
+                .saturating_sub(window.stride);
+            let (less, more) = (total / 2, total - total / 2);
+            (window.before, window.after) = match self.frame.pad {
+                Padding::Same => (less, more),
+                Padding::SameLower => (more, less),
+                Padding::Explicit(_) | Padding::Half => continue,
+            };
+        }
+        windows
+    }
+
+    fn extent(&self, axis: usize, window: &Window, input: &Shape) -> Result<usize, Violation> {
+        let added = self.output_pad.get(axis).unwrap_or(0);
+        if added > 0 && added >= window.stride.max(window.dilation) {
+            let message = format!("`output_pad` is {added}, but `stride` is {}", window.stride);
+            return Err(Violation::new("C5", message).help("it must be smaller than the stride"));
+        }
+        let same = matches!(self.frame.pad, Padding::Same | Padding::SameLower);
+        if same && window.reach() + added < window.stride {
+            let message = format!(
+                "`pad=same` makes every row {} rows, but the kernel covers only {}",
+                window.stride,
+                window.reach()
+            );
+            return Err(
+                Violation::new("C6", message).help("take a larger kernel or a smaller stride")
+            );
+        }
+        let rows = (input.spatial()[axis] - 1)
+            .saturating_mul(window.stride)
+            .saturating_add(window.reach())
+            .saturating_add(added);
+        let cut = window.before.saturating_add(window.after);
+        rows.checked_sub(cut).filter(|it| *it >= 1).ok_or_else(|| {
+            let message =
+                format!("`deconv` makes {rows} rows of {input}, but the padding cuts off {cut}");
+            Violation::new("C4", message).help("pad less or take a larger kernel")
+        })
+    }
+
+    fn weight_dims(&self, input: &Shape) -> Vec<usize> {
+        let kernel = self.gather(input).into_iter().map(|it| it.kernel);
+        [input.channels(), self.channels / self.groups].into_iter().chain(kernel).collect()
+    }
+}

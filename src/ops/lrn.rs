@@ -1,0 +1,111 @@
+use super::{Arg, Args, Operator, Tolerance, Violation, axis};
+use crate::nest::{Affine, Binary, Buffer, Expr, Guard, Nest, Reduction};
+use crate::shape::Shape;
+use crate::tensor::{Exact, Tensor};
+
+/// Local response normalisation across neighbouring channels.
+///
+/// ```text
+/// out[n, c, ..] = in[n, c, ..] / (k + alpha / size * sum(j) in[n, j, ..]^2)^beta,   |j - c| <= (size - 1) / 2
+/// ```
+///
+/// Channels outside add nothing; `size` divides all the same.
+///
+/// Constraints:
+/// - (C1) the input has channels;
+/// - (C2) `size` is odd (PyTorch and ONNX centre even ones differently).
+///
+/// Source: Krizhevsky et al. 2012; ONNX `LRN`; PyTorch `LocalResponseNorm`.
+///
+/// ```net
+/// net Example { input x: f32[N, 96, 55, 55]
+///   relu -> lrn(5, k=2) -> maxpool(3, 2)
+///   output x }
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lrn {
+    /// Channels that one sum takes in.
+    pub size: usize,
+    /// The factor of the mean square.
+    pub alpha: f32,
+    /// The exponent.
+    pub beta: f32,
+    /// What is added to the sum.
+    pub k: f32,
+}
+
+impl Operator for Lrn {
+    const NAME: &'static str = "lrn";
+
+    const ARGS: &'static [Arg] = &[
+        Arg::required("size", "an odd count", "channels that one sum takes in"),
+        Arg::optional("alpha", "a number", "1e-4", "the factor of the mean square"),
+        Arg::optional("beta", "a number", "0.75", "the exponent"),
+        Arg::optional("k", "a number", "1", "what is added to the sum"),
+    ];
+
+    fn parse(args: &mut Args<'_>) -> Self {
+        Lrn {
+            size: args.count("size"),
+            alpha: args.number("alpha"),
+            beta: args.number("beta"),
+            k: args.number("k"),
+        }
+    }
+
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {
+        if inputs[0].rank() < 2 {
+            let message = format!("`lrn` needs channels, here the value is {}", inputs[0]);
+            return Err(Violation::new("C1", message).help("leave out `lrn`"));
+        }
+        if self.size.is_multiple_of(2) {
+            let message =
+                format!("`size` is {}, but a channel in the middle needs an odd one", self.size);
+            return Err(Violation::new("C2", message).help(format!(
+                "take {} or {}",
+                self.size - 1,
+                self.size + 1
+            )));
+        }
+        Ok(inputs[0].clone())
+    }
+
+    fn eval(&self, inputs: &[&Tensor], _: &[&Tensor]) -> Exact {
+        let input = inputs[0];
+        let mut exact = Exact::plain(input.shape.clone(), vec![0.0; input.data.len()]);
+        for line in axis::lines(&input.shape, 1) {
+            let x = axis::gather(input, &line);
+            for (c, &at) in line.iter().enumerate() {
+                let near = c.saturating_sub(self.size / 2)..(c + self.size / 2 + 1).min(x.len());
+                let sum = x[near].iter().fold(0.0, |sum, x| sum + x * x);
+                let base = f64::from(self.k) + f64::from(self.factor()) * sum;
+                exact.value[at] = x[c] / libm::pow(base, f64::from(self.beta));
+            }
+        }
+        Exact::plain(exact.shape, exact.value)
+    }
+
+    fn lower(&self, inputs: &[&Shape], output: &Shape) -> Nest {
+        let (rank, channels) = (output.rank(), inputs[0].channels());
+        let reach = (self.size / 2).min(channels - 1);
+        let near = Affine::of(&[(1, 1), (rank, 1)], -(reach as i64));
+        let x = |at| axis::load(Buffer::Input(0), rank, 1, at);
+        let square = x(near.clone()).binary(Binary::Mul, x(near.clone()));
+        let guards = vec![Guard::Within(near, channels)];
+        let sum = Expr::reduce(Reduction::Sum, &[2 * reach + 1], guards, square);
+        let base = Expr::Const(self.factor()).binary(Binary::Mul, sum);
+        let base = Expr::Const(self.k).binary(Binary::Add, base);
+        let power = base.binary(Binary::Pow, Expr::Const(self.beta));
+        Nest::each(output, x(Affine::axis(1)).binary(Binary::Div, power))
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::Sum(64.0)
+    }
+}
+
+impl Lrn {
+    fn factor(&self) -> f32 {
+        self.alpha / self.size as f32
+    }
+}

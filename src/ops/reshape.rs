@@ -1,0 +1,84 @@
+use super::{Arg, Args, Operator, Violation, pointwise, sized};
+use crate::nest::{Affine, Buffer, Expr, Index, Nest};
+use crate::shape::Shape;
+use crate::tensor::{Exact, Tensor};
+
+/// Other extents over the same elements in the order of memory. The batch stays and is not written.
+///
+/// One extent may be -1: it becomes what is left.
+///
+/// Constraints:
+/// - (C1) each extent is at least 1, but one may be -1;
+/// - (C2) the extents have as many elements as the input;
+/// - (C3) the output keeps the limits of a tensor.
+///
+/// Source: ONNX `Reshape`; PyTorch `reshape`.
+///
+/// ```net
+/// net Example { input x: f32[N, 100]
+///   fc(6272) -> reshape([128, 7, -1])  => [128, 7, 7]
+///   output x }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reshape {
+    /// The extents of a sample.
+    pub shape: Vec<i64>,
+}
+
+impl Operator for Reshape {
+    const NAME: &'static str = "reshape";
+
+    const ARGS: &'static [Arg] =
+        &[Arg::required("shape", "a list of counts, one may be -1", "the extents of a sample")];
+
+    fn parse(args: &mut Args<'_>) -> Self {
+        Reshape { shape: args.ints("shape") }
+    }
+
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {
+        let input = inputs[0];
+        let free = self.shape.iter().filter(|it| **it == -1).count();
+        if free > 1 || self.shape.iter().any(|it| *it < 1 && *it != -1) {
+            let message = format!("{:?} is no list of extents", self.shape);
+            return Err(
+                Violation::new("C1", message).help("extents are at least 1; at most one is -1")
+            );
+        }
+        let elements: usize = input.sample().iter().product();
+        let mut given = self.shape.iter().filter(|it| **it != -1);
+        let known = given.try_fold(1_usize, |product, it| product.checked_mul(*it as usize));
+        let fits = known.is_some_and(|it| match free {
+            0 => it == elements,
+            _ => elements.is_multiple_of(it),
+        });
+        let Some(known) = known.filter(|_| fits) else {
+            let what = known.map_or("too many".to_owned(), |it| it.to_string());
+            let message =
+                format!("{:?} has {what} elements, but {input} has {elements}", self.shape);
+            return Err(Violation::new("C2", message)
+                .help("the products must be equal; -1 takes what is left"));
+        };
+        let extent = |it: &i64| if *it == -1 { elements / known } else { *it as usize };
+        let dims: Vec<usize> =
+            [input.batch()].into_iter().chain(self.shape.iter().map(extent)).collect();
+        sized("C3", "the output", &dims)
+    }
+
+    fn eval(&self, inputs: &[&Tensor], _: &[&Tensor]) -> Exact {
+        let shape = self.infer(&[&inputs[0].shape]).expect("the input was accepted");
+        Exact { shape, ..pointwise::eval(inputs[0], |x| x) }
+    }
+
+    fn lower(&self, inputs: &[&Shape], output: &Shape) -> Nest {
+        let strides = output.strides();
+        let terms: Vec<_> = (1..output.rank()).map(|it| (it, strides[it] as i64)).collect();
+        let flat = Affine::of(&terms, 0);
+        let steps = inputs[0].strides();
+        let mut at = vec![Index::Affine(Affine::axis(0))];
+        for (axis, &extent) in inputs[0].dims().iter().enumerate().skip(1) {
+            let modulo = (axis > 1).then_some(extent);
+            at.push(Index::Part { of: flat.clone(), by: steps[axis], modulo });
+        }
+        Nest::each(output, Expr::Load(Buffer::Input(0), at))
+    }
+}
