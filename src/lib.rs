@@ -9,6 +9,8 @@
 //! A mistake of the user's is found before `Graph` and `Weights` exist and comes back as
 //! [`diag::Diagnostics`]; what fails after that is a bug of netc's and panics with the printed graph.
 
+#![warn(clippy::disallowed_methods)]
+
 // Shared vocabulary.
 pub mod diag;
 pub mod shape;

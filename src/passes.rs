@@ -14,6 +14,8 @@ mod drop_identities;
 mod fold_batch_norm;
 mod fuse_activations;
 mod fuse_residual_adds;
+mod merge_moves;
+mod merge_pads;
 mod remove_dead;
 mod why;
 
@@ -39,6 +41,8 @@ pub struct Pass {
 pub const PASSES: &[Pass] = &[
     Pass { name: "drop-identities", run: drop_identities::run },
     Pass { name: "common-subexpressions", run: common_subexpressions::run },
+    Pass { name: "merge-moves", run: merge_moves::run },
+    Pass { name: "merge-pads", run: merge_pads::run },
     Pass { name: "remove-dead", run: remove_dead::run },
     Pass { name: "fold-batch-norm", run: fold_batch_norm::run },
     Pass { name: "fuse-activations", run: fuse_activations::run },
@@ -75,7 +79,7 @@ fn taken(graph: &Graph, id: NodeId) -> usize {
 
 /// Whether the layer is one whose kernel sums products: all others wait for memory.
 fn contracts(op: &Op) -> bool {
-    matches!(op, Op::Conv(_) | Op::Fc(_))
+    matches!(op, Op::Conv(_) | Op::Deconv(_) | Op::Fc(_))
 }
 
 /// Why `user` may not take the place of `from`, if it may not: the value is wanted elsewhere.

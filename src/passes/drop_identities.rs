@@ -1,6 +1,7 @@
 use super::{Why, bypass};
 use crate::graph::{Graph, NodeId};
 use crate::nest::{Affine, Buffer, Expr, Index, Nest};
+use crate::ops::Op;
 use crate::shape::Shape;
 
 /// Removes layers that pass their operand through unchanged.
@@ -37,7 +38,8 @@ fn identity(graph: &Graph, id: NodeId) -> Option<String> {
     }
     let shape = &graph.node(id).shape;
     let shapes = graph.operand_shapes(id);
-    let copies = shapes == [shape] && copies(&layer.op.lower(&shapes, shape), shape);
+    let copies = shapes == [shape]
+        && (matches!(layer.op, Op::Reshape(_)) || copies(&layer.op.lower(&shapes, shape), shape));
     copies.then(|| format!("`{name}` leaves {shape} as it is"))
 }
 

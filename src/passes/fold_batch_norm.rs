@@ -44,6 +44,12 @@ fn obstacle(graph: &Graph, why: &Why, from: NodeId, bn: NodeId) -> Option<String
     };
     match &layer.op {
         Op::Conv(_) | Op::Fc(_) => {}
+        Op::Deconv(it) if it.groups == 1 => {}
+        Op::Deconv(it) => {
+            let groups = it.groups;
+            let name = why.name(from);
+            return Some(format!("{name} is a transposed convolution in {groups} groups"));
+        }
         other => {
             return Some(format!(
                 "{} ({}) has no weights to scale",
@@ -58,7 +64,7 @@ fn obstacle(graph: &Graph, why: &Why, from: NodeId, bn: NodeId) -> Option<String
 fn fold(graph: &mut Graph, id: NodeId, norm: Norm) {
     let Layer { op, params, .. } = graph.layer(id).expect("only layers are folded into").clone();
     let (weight, bias) = (params[0], params.get(1).copied());
-    let axis = 0;
+    let axis = usize::from(matches!(op, Op::Deconv(_)));
     let scaled = Derived::ScaledWeight { weight, axis, norm };
     let shifted = Derived::ShiftedBias { bias, norm };
     let channels = graph.param(norm.gamma).shape.clone();
@@ -86,6 +92,10 @@ fn with_bias(op: Op) -> Op {
         Op::Conv(mut it) if !it.bias.is_present() => {
             it.bias = Bias::Learned;
             Op::Conv(it)
+        }
+        Op::Deconv(mut it) if !it.bias.is_present() => {
+            it.bias = Bias::Learned;
+            Op::Deconv(it)
         }
         Op::Fc(mut it) if !it.bias.is_present() => {
             it.bias = Bias::Learned;
