@@ -25,8 +25,10 @@ pub mod ops;
 
 // The model.
 pub mod graph;
+pub mod interpret;
 pub mod passes;
 pub mod report;
+pub mod verify;
 pub mod weights;
 
 // Machine code.

@@ -21,6 +21,7 @@ const LAYERS: &[&str] = &[
     "weights",
     "onnx",
     "interpret",
+    "verify",
     "report",
     "passes",
     "plan",
