@@ -9,8 +9,8 @@
 //! | [`Pool`] | maximum or sum of a window, of a whole plane | vector |
 //! | [`Elementwise`] | an epilogue over contiguous memory | vector |
 //!
-//! and becomes code in one of two forms with one [`signature`]: [`emit_avx2`], machine code for
-//! `Module::define_function_bytes`, and [`emit_clif`], Cranelift IR for any target. Where the
+//! and becomes [`code`] for `Module::define_function_bytes` in one of two forms with one
+//! [`signature`]: [`emit_avx2`], and [`emit_portable`] on four lanes for any target. Where the
 //! target has a fused multiply-add both give the same bits, and so do all shapes of tile and all
 //! blockings of the reduction: a result is always the sum over the steps in their order.
 //!
@@ -41,6 +41,7 @@
 
 mod avx2;
 mod clif;
+mod code;
 mod contraction;
 mod depthwise;
 mod elementwise;
@@ -53,6 +54,7 @@ mod tests;
 
 pub use avx2::emit_avx2;
 pub use clif::{emit_clif, signature};
+pub use code::{ALIGNMENT, code, emit_portable};
 pub use contraction::Contraction;
 pub use depthwise::Depthwise;
 pub use elementwise::Elementwise;

@@ -169,10 +169,11 @@ impl Tile {
         collect_pointers(&body, &mut pointers);
         pointers.sort_unstable();
         pointers.dedup();
-        let free = GENERAL - pointers.len();
         let tile = Tile { body, pointers };
+        let general = tile.pointers.len() + counters(&tile.body);
+        assert!(general <= GENERAL, "{general} general registers in\n{tile}");
         let mut written = [false; VECTORS as usize];
-        verify(&tile.body, free, &mut written).unwrap_or_else(|fault| panic!("{fault} in\n{tile}"));
+        verify(&tile.body, &mut written).unwrap_or_else(|fault| panic!("{fault} in\n{tile}"));
         tile
     }
 
@@ -190,18 +191,20 @@ impl Tile {
 
     /// The tile run `count` times, the pointers moving by `steps` bytes from run to run.
     ///
-    /// A pointer without a step starts each run where it started the first.
+    /// A pointer without a step starts each run where it started the first. `None` if no general
+    /// register is left for another counter.
     #[must_use]
-    pub fn repeated(&self, count: u32, steps: &[(Pointer, i32)]) -> Tile {
+    pub fn repeated(&self, count: u32, steps: &[(Pointer, i32)]) -> Option<Tile> {
         if count == 1 {
-            return self.clone();
+            return Some(self.clone());
         }
         let mut body = self.body.clone();
         for &pointer in &self.pointers {
             let step = steps.iter().find(|(it, _)| *it == pointer).map_or(0, |(_, step)| *step);
             bump(&mut body, pointer, step - displacement(&self.body, pointer));
         }
-        Tile::new(vec![Instr::Loop { count, body }])
+        let spare = self.pointers.len() + counters(&body) < GENERAL;
+        spare.then(|| Tile::new(vec![Instr::Loop { count, body }]))
     }
 
     /// What one call costs.
@@ -237,6 +240,16 @@ pub(super) fn displacement(body: &[Instr], pointer: Pointer) -> i32 {
     i32::try_from(total).expect("a tile moves a pointer by less than 2 GiB")
 }
 
+/// General registers that a program needs beside its pointers.
+fn counters(body: &[Instr]) -> usize {
+    let of = |instr: &Instr| match instr {
+        Instr::Loop { body, .. } => 1 + counters(body),
+        Instr::Splat(_, value) if value.to_bits() != 0 => 1,
+        _ => 0,
+    };
+    body.iter().map(of).fold(0, usize::max)
+}
+
 fn collect_pointers(body: &[Instr], pointers: &mut Vec<Pointer>) {
     for instr in body {
         pointers.extend(instr.uses().2.map(|it| it.base));
@@ -248,11 +261,7 @@ fn collect_pointers(body: &[Instr], pointers: &mut Vec<Pointer>) {
     }
 }
 
-fn verify(
-    body: &[Instr],
-    free: usize,
-    written: &mut [bool; VECTORS as usize],
-) -> Result<(), String> {
+fn verify(body: &[Instr], written: &mut [bool; VECTORS as usize]) -> Result<(), String> {
     for instr in body {
         let (reads, write, _) = instr.uses();
         for read in reads.into_iter().flatten() {
@@ -266,14 +275,8 @@ fn verify(
                 .ok_or_else(|| format!("{write} is not a register"))? = true;
         }
         match instr {
-            Instr::Loop { .. } if free == 0 => {
-                return Err("no general register is left for a counter".to_owned());
-            }
-            Instr::Splat(_, value) if free == 0 && value.to_bits() != 0 => {
-                return Err("no general register is left for a constant".to_owned());
-            }
             Instr::Loop { count: 0, .. } => return Err("a loop runs no time".to_owned()),
-            Instr::Loop { body, .. } => verify(body, free - 1, written)?,
+            Instr::Loop { body, .. } => verify(body, written)?,
             _ => {}
         }
     }

@@ -272,7 +272,22 @@ fn repeated_tiles_cover_a_row() {
     let mut narrow = case.contraction();
     narrow.grid.pixels.truncate(4);
     let step = 4 * PIXEL;
-    let tile = narrow.tile().repeated(3, &[(Pointer::Input, step), (Pointer::Output, step)]);
+    let steps = [(Pointer::Input, step), (Pointer::Output, step)];
+    let tile = narrow.tile().repeated(3, &steps).expect("few loops");
+    let buffers = case.buffers();
+    case.compare(&buffers, &run(&tile, &buffers));
+}
+
+#[test]
+fn loops_nest_as_deep_as_registers_last() {
+    let case = Case { channels: 12, window: [3, 3], epilogue: vec![Epilogue::Relu], ..PLAIN };
+    let mut tile = case.contraction().tile();
+    let mut depth = 0;
+    while let Some(deeper) = tile.repeated(2, &[]) {
+        tile = deeper;
+        depth += 1;
+    }
+    assert!(depth > 0);
     let buffers = case.buffers();
     case.compare(&buffers, &run(&tile, &buffers));
 }

@@ -8,7 +8,9 @@ use cranelift::module::{FuncId, Linkage, Module, default_libcall_names};
 use cranelift::prelude::*;
 use iced_x86::{CpuidFeature, Decoder, DecoderOptions, Mnemonic};
 
-use crate::codegen::tile::{Pointer, Tile, emit_avx2, emit_clif, signature};
+use crate::codegen::tile::{
+    ALIGNMENT, Pointer, Tile, code, emit_avx2, emit_clif, emit_portable, signature,
+};
 
 /// The buffers of one run, and where in each the tile begins (in f32).
 #[derive(Clone, Default)]
@@ -81,20 +83,23 @@ fn call(mut module: JITModule, id: FuncId, tile: &Tile, buffers: &mut Buffers) {
     }
 }
 
-fn run_clif(tile: &Tile, fma: bool, buffers: &mut Buffers) {
-    let isa = host(fma);
-    let mut module = module(&isa);
-    let id = module.declare_function("tile", Linkage::Local, &signature(tile)).expect("a new name");
-    let mut context = module.make_context();
-    context.func = emit_clif(tile, &*isa);
-    module.define_function(id, &mut context).expect("valid code");
+fn run_code(tile: &Tile, code: &[u8], buffers: &mut Buffers) {
+    let mut module = module(&host(true));
+    let signature = signature(tile);
+    let id = module.declare_function("tile", Linkage::Local, &signature).expect("a new name");
+    module.define_function_bytes(id, ALIGNMENT, code, &[]).expect("valid code");
     call(module, id, tile, buffers);
 }
 
-fn run_avx2(tile: &Tile, buffers: &mut Buffers) {
-    let mut module = module(&host(true));
-    let id = module.declare_function("tile", Linkage::Local, &signature(tile)).expect("a new name");
-    module.define_function_bytes(id, 32, &emit_avx2(tile), &[]).expect("valid code");
+/// The portable form through Cranelift's optimiser.
+fn run_optimised(tile: &Tile, buffers: &mut Buffers) {
+    let isa = host(true);
+    let mut module = module(&isa);
+    let signature = signature(tile);
+    let id = module.declare_function("tile", Linkage::Local, &signature).expect("a new name");
+    let mut context = module.make_context();
+    context.func = emit_clif(tile, &*isa);
+    module.define_function(id, &mut context).expect("valid code");
     call(module, id, tile, buffers);
 }
 
@@ -103,10 +108,14 @@ fn run_avx2(tile: &Tile, buffers: &mut Buffers) {
 pub(super) fn run(tile: &Tile, buffers: &Buffers) -> Vec<f32> {
     check_features(tile);
     let mut portable = buffers.clone();
-    run_clif(tile, true, &mut portable);
+    run_code(tile, &emit_portable(tile, &*host(true)), &mut portable);
+    let mut optimised = buffers.clone();
+    run_optimised(tile, &mut optimised);
+    assert_eq!(bits(&optimised.output), bits(&portable.output), "optimised\n{tile}");
     if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
         let mut wide = buffers.clone();
-        run_avx2(tile, &mut wide);
+        run_code(tile, &emit_avx2(tile), &mut wide);
+        assert_eq!(emit_avx2(tile), code(tile, &*host(true)));
         assert_eq!(bits(&wide.output), bits(&portable.output), "the two forms of\n{tile}");
     }
     portable.output
@@ -115,7 +124,7 @@ pub(super) fn run(tile: &Tile, buffers: &Buffers) -> Vec<f32> {
 /// Runs the portable form without a fused multiply-add.
 pub(super) fn run_unfused(tile: &Tile, buffers: &Buffers) -> Vec<f32> {
     let mut portable = buffers.clone();
-    run_clif(tile, false, &mut portable);
+    run_code(tile, &code(tile, &*host(false)), &mut portable);
     portable.output
 }
 

@@ -1,0 +1,53 @@
+//! A tile as bytes, for whatever machine.
+
+use cranelift::codegen::control::ControlPlane;
+use cranelift::codegen::isa::{self, OwnedTargetIsa, TargetIsa};
+use cranelift::codegen::{Context, settings};
+use cranelift::prelude::Configurable;
+
+use super::{Tile, emit_avx2, emit_clif};
+
+/// The alignment to give `Module::define_function_bytes` with any tile's code.
+pub const ALIGNMENT: u64 = 32;
+
+/// The tile as machine code of the target: AVX2 and FMA where it has both, else four lanes.
+///
+/// The code needs no relocation and has the [`super::signature`] of the tile.
+#[must_use]
+pub fn code(tile: &Tile, isa: &dyn TargetIsa) -> Vec<u8> {
+    let flags = isa.isa_flags();
+    let has = |name| flags.iter().any(|it| it.name == name && it.as_bool() == Some(true));
+    if has("has_avx2") && has("has_fma") { emit_avx2(tile) } else { emit_portable(tile, isa) }
+}
+
+/// The tile as machine code made by Cranelift from [`emit_clif`].
+///
+/// It is compiled without Cranelift's optimiser, which computes what is pure as late as it can:
+/// in a body of several steps it loads all operands first, spills them, and runs at less than
+/// half the speed.
+///
+/// # Panics
+/// When Cranelift cannot compile the tile, which is a fault of ours.
+#[must_use]
+pub fn emit_portable(tile: &Tile, isa: &dyn TargetIsa) -> Vec<u8> {
+    let isa = in_order(isa);
+    let mut context = Context::for_function(emit_clif(tile, &*isa));
+    let compiled = context.compile(&*isa, &mut ControlPlane::default());
+    let compiled = compiled.unwrap_or_else(|error| panic!("{:?} in\n{tile}", error.inner));
+    assert!(compiled.buffer.relocs().is_empty(), "a tile calls nothing:\n{tile}");
+    compiled.code_buffer().to_vec()
+}
+
+/// The same target, instructions in the order in which they are written.
+fn in_order(isa: &dyn TargetIsa) -> OwnedTargetIsa {
+    let mut flags = settings::builder();
+    for flag in isa.flags().iter() {
+        flags.set(flag.name, &flag.value_string()).expect("a setting of the same Cranelift");
+    }
+    flags.set("opt_level", "none").expect("a setting of Cranelift");
+    let mut target = isa::lookup(isa.triple().clone()).expect("a target that was looked up before");
+    for flag in isa.isa_flags() {
+        target.set(flag.name, &flag.value_string()).expect("a setting of the same target");
+    }
+    target.finish(settings::Flags::new(flags)).expect("settings that were valid before")
+}
