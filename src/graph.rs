@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use petgraph::Direction;
 use petgraph::stable_graph::{NodeIndex, StableDiGraph};
+use petgraph::visit::EdgeRef;
 
 use crate::diag::Span;
 use crate::ops::{Init, Op};
@@ -319,17 +320,24 @@ impl Graph {
         self.outputs.iter().any(|it| it.node == id)
     }
 
-    /// Gives a node other operands.
+    /// Gives a node other operands. Edges of operands that it begins with already stay, so that a value with
+    /// many users costs nothing.
     pub fn set_operands(&mut self, id: NodeId, operands: Vec<NodeId>) {
-        let old: Vec<_> = self
+        let old = &self.nodes[id].operands;
+        let kept = old.iter().zip(&operands).take_while(|(old, new)| old == new).count();
+        let mut gone = old[kept..].to_vec();
+        let incoming: Vec<_> = self
             .nodes
             .edges_directed(id, Direction::Incoming)
-            .map(|it| petgraph::visit::EdgeRef::id(&it))
+            .map(|it| (EdgeRef::id(&it), it.source()))
             .collect();
-        for edge in old {
-            self.nodes.remove_edge(edge);
+        for (edge, from) in incoming {
+            if let Some(at) = gone.iter().position(|&it| it == from) {
+                gone.swap_remove(at);
+                self.nodes.remove_edge(edge);
+            }
         }
-        for &operand in &operands {
+        for &operand in &operands[kept..] {
             self.nodes.add_edge(operand, id, ());
         }
         self.nodes[id].operands = operands;
@@ -337,7 +345,8 @@ impl Graph {
 
     /// Lets every user and every result of `from` read `to` instead.
     pub fn replace(&mut self, from: NodeId, to: NodeId) {
-        for user in self.users(from) {
+        // The last edge is the quickest to find.
+        for user in self.users(from).into_iter().rev() {
             if user != to {
                 let operands = self.nodes[user]
                     .operands
@@ -351,6 +360,25 @@ impl Graph {
             if output.node == from {
                 output.node = to;
             }
+        }
+    }
+
+    /// Lets everybody who reads a key read its value instead, and removes the keys; no value may be a key.
+    /// Takes time by the size of the graph, however many keys there are and however often a value is read.
+    pub fn replace_all(&mut self, by: &HashMap<NodeId, NodeId>) {
+        self.nodes.clear_edges();
+        self.nodes.retain_nodes(|_, it| !by.contains_key(&it));
+        let ids: Vec<_> = self.nodes.node_indices().collect();
+        for id in ids {
+            let mut operands = std::mem::take(&mut self.nodes[id].operands);
+            for operand in &mut operands {
+                *operand = by.get(operand).copied().unwrap_or(*operand);
+                self.nodes.add_edge(*operand, id, ());
+            }
+            self.nodes[id].operands = operands;
+        }
+        for output in &mut self.outputs {
+            output.node = by.get(&output.node).copied().unwrap_or(output.node);
         }
     }
 

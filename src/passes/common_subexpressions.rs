@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use super::{Why, bypass};
+use super::Why;
 use crate::graph::{Graph, NodeId, ParamId};
 
 /// Computes once what is computed twice: the same operator, parameters and operands.
@@ -15,12 +15,14 @@ use crate::graph::{Graph, NodeId, ParamId};
 /// weights compute the same.
 pub(super) fn run(graph: &mut Graph, why: &mut Why) {
     let mut seen: HashMap<Key, Vec<NodeId>> = HashMap::new();
+    let mut by: HashMap<NodeId, NodeId> = HashMap::new();
     for id in graph.order() {
         let Some(layer) = graph.layer(id) else { continue };
+        let read = |it: &NodeId| by.get(it).copied().unwrap_or(*it);
         let key = Key {
             name: layer.op.entry().name,
             params: layer.params.clone(),
-            operands: graph.node(id).operands().to_vec(),
+            operands: graph.node(id).operands().iter().map(read).collect(),
         };
         let alike = seen.entry(key).or_default();
         let same = |it: &&NodeId| {
@@ -29,12 +31,13 @@ pub(super) fn run(graph: &mut Graph, why: &mut Why) {
         };
         match alike.iter().rev().take(COMPARED_MAX).find(same) {
             Some(&first) => {
-                bypass(graph, id, first);
+                by.insert(id, first);
                 why.joined(id, first, "removed: it computes the same as");
             }
             None => alike.push(id),
         }
     }
+    graph.replace_all(&by);
 }
 
 /// With how many layers on the same operands a layer is compared: a net with thousands of them, all different,

@@ -1,4 +1,6 @@
-use super::{Why, bypass};
+use std::collections::HashMap;
+
+use super::Why;
 use crate::graph::{Graph, NodeId};
 use crate::nest::{Affine, Buffer, Expr, Index, Nest};
 use crate::ops::Op;
@@ -17,13 +19,15 @@ use crate::shape::Shape;
 /// Does not apply to layers that compute, even where the numbers would come out the same (a pool with a
 /// window of 1), or that keep the shape but move elements.
 pub(super) fn run(graph: &mut Graph, why: &mut Why) {
+    let mut by: HashMap<NodeId, NodeId> = HashMap::new();
     for id in graph.order() {
         if let Some(reason) = identity(graph, id) {
             let from = graph.node(id).operands()[0];
-            bypass(graph, id, from);
+            by.insert(id, by.get(&from).copied().unwrap_or(from));
             why.did(id, format!("removed: {reason}"));
         }
     }
+    graph.replace_all(&by);
 }
 
 /// Why the layer changes nothing, if it changes nothing.

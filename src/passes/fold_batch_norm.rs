@@ -1,7 +1,8 @@
+use std::collections::HashMap;
+
 use super::{Why, bypass, wanted_elsewhere};
 use crate::graph::{Derived, Graph, Layer, NodeId, Norm, Param, ParamId, Source};
 use crate::ops::{Bias, Op};
-use crate::shape::Shape;
 
 /// Folds a batch normalisation into the weights and the bias of the layer before it.
 ///
@@ -11,16 +12,17 @@ use crate::shape::Shape;
 /// ```
 ///
 /// Does not apply where the value before is read by others or is a result, behind layers without weights
-/// (a sum, a concatenation), or behind a transposed convolution in groups, whose weights one factor a
+/// (a sum, a concatenation) or with another normalisation folded in already, or behind a transposed convolution in groups, whose weights one factor a
 /// channel cannot reach. Such a normalisation stays and takes the activation behind it as its epilogue.
 pub(super) fn run(graph: &mut Graph, why: &mut Why) {
+    let mut folded = Folded::new();
     for id in graph.order() {
         let Some(norm) = norm(graph, id) else { continue };
         let from = graph.node(id).operands()[0];
         match obstacle(graph, why, from, id) {
             Some(reason) => why.kept(id, format!("stays: {reason}")),
             None => {
-                fold(graph, from, norm);
+                fold(graph, from, norm, &mut folded);
                 bypass(graph, id, from);
                 why.joined(id, from, "folded into the weights of");
             }
@@ -58,32 +60,53 @@ fn obstacle(graph: &Graph, why: &Why, from: NodeId, bn: NodeId) -> Option<String
             ));
         }
     }
+    if matches!(graph.param(layer.params[0]).source, Source::Derived(_)) {
+        return Some(format!("{} has taken in a normalisation already", why.name(from)));
+    }
     wanted_elsewhere(graph, why, from, bn)
 }
 
-fn fold(graph: &mut Graph, id: NodeId, norm: Norm) {
+/// What a layer and a normalisation have to share for their folded parameters to be the same: weight and bias,
+/// the parameters of the normalisation, the bits of its eps.
+type Key = (Vec<ParamId>, [ParamId; 4], u32);
+
+/// The folded parameters so far: applications of one shared layer, normalised alike, share them.
+type Folded = HashMap<Key, Vec<ParamId>>;
+
+fn fold(graph: &mut Graph, id: NodeId, norm: Norm, folded: &mut Folded) {
     let Layer { op, params, .. } = graph.layer(id).expect("only layers are folded into").clone();
-    let (weight, bias) = (params[0], params.get(1).copied());
-    let axis = usize::from(matches!(op, Op::Deconv(_)));
-    let scaled = Derived::ScaledWeight { weight, axis, norm };
-    let shifted = Derived::ShiftedBias { bias, norm };
-    let channels = graph.param(norm.gamma).shape.clone();
-    let weight = derive(graph, weight, norm, scaled, graph.param(weight).shape.clone());
-    let bias_of = bias.unwrap_or(weight);
-    let bias = derive(graph, bias_of, norm, shifted, channels);
+    let key = (params, [norm.gamma, norm.beta, norm.mean, norm.var], norm.eps.to_bits());
+    let params = match folded.get(&key) {
+        Some(params) => params.clone(),
+        None => {
+            let axis = usize::from(matches!(op, Op::Deconv(_)));
+            let params = derive(graph, &key.0, axis, norm);
+            folded.insert(key, params.clone());
+            params
+        }
+    };
     let layer = graph.layer_mut(id);
-    layer.params = vec![weight, bias];
+    layer.params = params;
     layer.op = with_bias(op);
 }
 
-/// A derived parameter. Applications of one shared layer, normalised alike, share the derived one too.
-fn derive(graph: &mut Graph, of: ParamId, norm: Norm, derived: Derived, shape: Shape) -> ParamId {
-    let source = Source::Derived(derived);
-    if let Some(at) = graph.params().iter().position(|it| it.source == source) {
-        return ParamId(at);
-    }
-    let path = format!("{} folded with {}", graph.param(of).path, graph.param(norm.gamma).path);
-    graph.add_param(Param { path, shape, source })
+/// Adds the folded weight and bias.
+fn derive(graph: &mut Graph, params: &[ParamId], axis: usize, norm: Norm) -> Vec<ParamId> {
+    let (weight, bias) = (params[0], params.get(1).copied());
+    let Param { path, shape, .. } = graph.param(weight).clone();
+    let gamma = graph.param(norm.gamma).clone();
+    let layer = path.strip_suffix(".weight").unwrap_or(&path);
+    let scaled = Param {
+        path: format!("{path} folded with {}", gamma.path),
+        shape,
+        source: Source::Derived(Derived::ScaledWeight { weight, axis, norm }),
+    };
+    let shifted = Param {
+        path: format!("{layer}.bias folded with {}", gamma.path),
+        shape: gamma.shape,
+        source: Source::Derived(Derived::ShiftedBias { bias, norm }),
+    };
+    vec![graph.add_param(scaled), graph.add_param(shifted)]
 }
 
 /// The operator, asking for a bias.
