@@ -21,23 +21,54 @@
 //! # Loops around a contraction
 //!
 //! ```text
-//! for group of V output blocks            weights: V * 32 bytes a step
-//!   for block of the reduction            so that its weights stay in L1, or L2
-//!     for row
-//!       for tile of P pixels              each call prefetches a share of the next block's weights
+//! for group of V output blocks            weights: V * 32 bytes a step, read in order
+//!   for block of the reduction            `plan::tile::channels_at_once`
+//!     for run of equal tiles in a row     `plan::tile::row`
+//!       one leaf: for row, for tile       `Tile::repeated` twice
 //! ```
 //!
-//! On a Zen 3 core (FMA peak 101 GFLOP/s, two loads a cycle, 32 KiB L1, 512 KiB L2):
+//! Each tile prefetches its share (`ahead`) of the weights of the next block, which lie behind
+//! those of this one; packed in the order of layers, the last block brings the next layer's
+//! first. A reduction in blocks keeps its sums in the output, so that the output must not share
+//! memory with the residual.
 //!
-//! * 8 accumulators hide the latency of FMA: `P * V >= 8`. Then `4x3`, `3x4` and `6x2` are as
-//!   good as one another where everything is near (97 to 100% of peak); `12x1` loads 13 times for
-//!   12 FMAs and stays at 88%; six vectors of weights (`2x6`) come too fast for L2.
-//! * Widths are sums of tiles of one V: 4 and 3 for V = 3, 3 and 2 for V = 4, so 7 = 4 + 3.
-//! * Weights that a map of 7x7 uses 49 times arrive from memory at a quarter of the speed at which
-//!   the first tile wants them. Prefetching the next block while this one is used 17 times
-//!   (`ahead`) takes cold 3x3 512 -> 512 from 63 to 97 GFLOP/s with blocks of 128 channels.
-//! * Weights need huge pages: prefetching crosses many of 4 KiB. Cold 1x1 512 -> 2048 at 7x7 runs
-//!   at 87 GFLOP/s without and at 98 with them, `3x4`, blocks of 128 channels.
+//! Measured on a Zen 3 core (`benches/tiles.rs`; FMA peak 102 GFLOP/s, two loads a cycle, 32 KiB
+//! L1, 512 KiB L2), best of several runs; *cold* weights come from memory:
+//!
+//! | layer | map | P x V | channels at once | GFLOP/s | cold |
+//! |---|---|---|---|---:|---:|
+//! | first 7x7/2 3 -> 64 | 112 | 6x2 | 3 | 98 | 99 |
+//! | 3x3 64 -> 64 | 56 | 6x2 | 64 | 102 | 102 |
+//! | 3x3 128 -> 128 | 28 | 6x2, 5x2 | 128 | 101 | 101 |
+//! | 3x3 256 -> 256 | 14 | 3x4, 2x4 | 128 | 100 | 99 |
+//! | 3x3 512 -> 512 | 7 | 4x3, 3x3 | 128 | 99 | 98 |
+//! | 3x3/2 256 -> 256 | 14 | 3x4, 2x4 | 128 | 96 | 90 |
+//! | 5x5 64 -> 96 | 27 | 3x4 | 32 | 101 | 101 |
+//! | 1x1 64 -> 256 | 56 | 6x2 | 64 | 96 | 96 |
+//! | 1x1 512 -> 128 | 28 | 6x2 | 128 | 97 | 97 |
+//! | 1x1 1024 -> 256 | 14 | 6x2 | 128 | 98 | 98 |
+//! | 1x1 512 -> 2048 | 7 | 6x2, 5x2 | 128 | 97 | 95 |
+//! | 1x1 2048 -> 512 | 7 | 6x2, 5x2 | 128 | 92 | 91 |
+//! | 1x1/2 1024 -> 2048 | 7 | 4x3, 3x3 | 128 | 86 | 89 |
+//! | fc 2048 -> 1000 | 1 | 1x8 | 128 | 25 | 24 |
+//! | fc 9216 -> 4096 | 1 | 1x8 | 128 | 9 | 8 |
+//! | depthwise 3x3 144 | 56 | 12x1 | | 91 | 91 |
+//! | depthwise 3x3/2 144 | 28 | 10x1 | | 42 | 42 |
+//! | depthwise 3x3 960 | 7 | 7x1 | | 69 | 70 |
+//!
+//! The fully connected layers read their weights at 48 and 17 GB/s, what the third-level cache
+//! and the memory give. What decides:
+//!
+//! * Nine accumulators hide the latency of FMA, eight nearly do. Then `4x3`, `3x4` and `6x2` are
+//!   alike where everything is near; `12x1` loads 13 times for 12 FMAs and stays at 88%; six
+//!   vectors of weights (`2x6`) come too fast for the second-level cache.
+//! * A map of 7x7 uses weights 49 times, and the first tile wants them four times as fast as
+//!   memory sends them. Prefetching takes cold 3x3 512 -> 512 from 63 to 98 GFLOP/s.
+//! * Weights need huge pages: without, cold 1x1 512 -> 2048 loses 10%.
+//! * Loops belong into the leaf: a call with its addresses costs 10 to 40 cycles, a tile of 128
+//!   steps 768.
+//! * Cranelift's optimiser moves arithmetic behind all loads of a body; [`emit_portable`] goes
+//!   around it and has 35 GFLOP/s instead of 15, of 47 that 128-bit FMA could do.
 
 mod avx2;
 mod clif;
