@@ -1,3 +1,193 @@
-//! Machine code: hot tiles and the loops around them.
+//! Machine code: one routine for each step of a plan, and the hot tiles that it calls.
+//!
+//! Cranelift writes loops, addresses and glue; [`tile`] writes what runs in the innermost loops. A routine is
+//! `fn(context, begin, end)`: it computes some of the independent units of its step. Units never share a sum, so the
+//! result does not depend on how they are divided among threads.
+//!
+//! What keeps generated code inside its buffers: the checked plan, addresses formed from loop counters and constants
+//! only (tables included), and loops whose bounds are the extents of the views.
 
+mod emit;
+mod jit;
+mod linear;
+mod loops;
+mod math;
+pub mod memory;
+mod pack;
 pub mod tile;
+
+use std::fmt::Write as _;
+
+use cranelift::prelude::{FunctionBuilder, FunctionBuilderContext, isa};
+
+pub use emit::Context;
+pub use pack::Blob;
+
+use crate::graph::ParamId;
+use crate::plan::{Kernel, Plan, Step};
+use crate::tensor::Tensor;
+
+/// For which processor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cpu {
+    /// This machine's, with all it can do.
+    #[default]
+    Native,
+    /// Any of this architecture (x86-64 with SSE 4.2): no wide vectors, no fused multiply-add.
+    Baseline,
+}
+
+/// What a compilation may do.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// For which processor.
+    pub cpu: Cpu,
+    /// Whether Cranelift checks the intermediate code of every routine.
+    pub verify: bool,
+    /// Whether the texts of routines are kept for [`Code::clif`] and [`Code::asm`].
+    pub texts: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { cpu: Cpu::Native, verify: cfg!(debug_assertions), texts: false }
+    }
+}
+
+/// The machine code of a plan and the parameters that it reads.
+#[derive(Debug)]
+pub struct Code {
+    image: jit::Image,
+    blob: Blob,
+    routines: Vec<RoutineInfo>,
+}
+
+/// What is known of a step's routine.
+#[derive(Clone, Debug)]
+struct RoutineInfo {
+    units: i64,
+    nanoseconds: u64,
+    clif: String,
+    code: Vec<u8>,
+}
+
+/// What compiling one step gives.
+struct Built {
+    code: jit::Compiled,
+    leaves: Vec<Vec<u8>>,
+    units: usize,
+    nanoseconds: u64,
+    clif: String,
+}
+
+/// Compiles a plan. `tensor` gives the values of a parameter; each is asked for once for each of its packings and
+/// dropped before the next. The same plan, values and options give the same code.
+pub fn compile(plan: &Plan, tensor: &dyn Fn(ParamId) -> Tensor, options: &Options) -> Code {
+    let blob = Blob::pack(plan, tensor);
+    let target = jit::target(options.cpu, options.verify);
+    let build = |at: usize| build(plan, at, &blob, target.as_ref(), options);
+    let built = jit::in_parallel(plan.steps.len(), &build);
+    let mut leaves: Vec<jit::Compiled> = Vec::new();
+    let mut known = std::collections::HashMap::new();
+    let (mut routines, mut infos) = (Vec::new(), Vec::new());
+    for it in built {
+        let mut intern = |code: Vec<u8>| {
+            *known.entry(code.clone()).or_insert_with(|| {
+                leaves.push(jit::Compiled::leaf(code));
+                leaves.len() - 1
+            })
+        };
+        let mut text = Vec::new();
+        if options.texts {
+            text.extend_from_slice(it.code.code());
+        }
+        infos.push(RoutineInfo {
+            units: i64::try_from(it.units).expect("a step has few units"),
+            nanoseconds: it.nanoseconds,
+            clif: it.clif,
+            code: text,
+        });
+        let own = it.leaves.into_iter().map(&mut intern).collect();
+        routines.push(jit::Routine { code: it.code, leaves: own });
+    }
+    let image = jit::Image::new(target, &routines, &leaves);
+    Code { image, blob, routines: infos }
+}
+
+fn build(
+    plan: &Plan,
+    at: usize,
+    blob: &Blob,
+    target: &dyn isa::TargetIsa,
+    options: &Options,
+) -> Built {
+    let step = &plan.steps[at];
+    let mut function = jit::routine(target, at);
+    let mut context = FunctionBuilderContext::new();
+    let builder = FunctionBuilder::new(&mut function, &mut context);
+    let fused = jit::has_fma(target);
+    let (leaves, units) = match &step.kernel {
+        Kernel::Loops(loops) => {
+            let units = loops::emit(builder, target, plan, step, loops, blob, fused);
+            (Vec::new(), units)
+        }
+        Kernel::Contract(_) | Kernel::Depthwise(_) => unimplemented_kernel(step),
+    };
+    let clif = if options.texts { function.display().to_string() } else { String::new() };
+    let code = jit::compile(function, target);
+    Built { code, leaves, units, nanoseconds: 0, clif }
+}
+
+fn unimplemented_kernel(step: &Step) -> ! {
+    panic!("no code for {step:?}")
+}
+
+/// A routine in executable memory: `fn(context, begin, end)`.
+pub type Routine = unsafe extern "C" fn(*const Context, i64, i64);
+
+impl Code {
+    /// The routine of a step.
+    ///
+    /// It may be called while this `Code` lives, with a context whose pointers are valid for the plan's arena, inputs
+    /// and outputs and for this code's blob, and with `0 <= begin <= end <= units`. Calls for ranges of units that
+    /// do not overlap may run at once.
+    pub fn routine(&self, step: usize) -> Routine {
+        let address = self.image.entries()[step].0;
+        // SAFETY: the image holds at this address a routine of this signature, in the default calling convention of
+        // the target.
+        unsafe { std::mem::transmute::<*const u8, Routine>(address) }
+    }
+
+    /// The independent units of a step.
+    pub fn units(&self, step: usize) -> i64 {
+        self.routines[step].units
+    }
+
+    /// What a step is expected to take on one thread, in nanoseconds.
+    pub fn nanoseconds(&self, step: usize) -> u64 {
+        self.routines[step].nanoseconds
+    }
+
+    /// The packed parameters and tables.
+    pub fn blob(&self) -> &Blob {
+        &self.blob
+    }
+
+    /// The intermediate code of a step's routine, if texts were kept.
+    pub fn clif(&self, step: usize) -> &str {
+        &self.routines[step].clif
+    }
+
+    /// The machine code of a step's routine in AT&T syntax, one instruction a line, if texts were kept.
+    pub fn asm(&self, step: usize) -> String {
+        use iced_x86::{Decoder, DecoderOptions, Formatter, GasFormatter};
+        let mut text = String::new();
+        let mut formatter = GasFormatter::new();
+        for instruction in Decoder::new(64, &self.routines[step].code, DecoderOptions::NONE) {
+            write!(text, "{:6x}  ", instruction.ip()).expect("a string takes text");
+            formatter.format(&instruction, &mut text);
+            text.push('\n');
+        }
+        text
+    }
+}

@@ -34,3 +34,4 @@ pub mod weights;
 // Machine code.
 pub mod codegen;
 pub mod plan;
+pub mod program;

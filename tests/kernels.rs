@@ -1,0 +1,8 @@
+//! Compiled loops against the definition of nests: random stages over random layouts.
+
+#[path = "kernels/case.rs"]
+mod case;
+#[path = "kernels/math.rs"]
+mod math;
+#[path = "kernels/stages.rs"]
+mod stages;
