@@ -325,7 +325,7 @@ fn erf(b: &mut FunctionBuilder<'_>, x: Value) -> Value {
         b,
         square,
         &[
-            0.128_379_17,
+            1.128_379_2,
             -0.376_126_38,
             0.112_837_83,
             -0.026_865_438,
@@ -335,8 +335,7 @@ fn erf(b: &mut FunctionBuilder<'_>, x: Value) -> Value {
             -9.673_590e-6,
         ],
     );
-    let tail = b.ins().fmul(tail, x);
-    let near = b.ins().fadd(x, tail);
+    let near = b.ins().fmul(tail, x);
     let clamped = clamp(b, magnitude, 0.0, 4.0);
     let q = polynomial(
         b,
