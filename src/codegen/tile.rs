@@ -33,7 +33,7 @@
 //! memory with the residual.
 //!
 //! Measured on a Zen 3 core (`benches/tiles.rs`; FMA peak 102 GFLOP/s, two loads a cycle, 32 KiB
-//! L1, 512 KiB L2), best of several runs; *cold* weights come from memory:
+//! L1, 512 KiB L2), best of several runs on a busy machine; *cold* weights come from memory:
 //!
 //! | layer | map | P x V | channels at once | GFLOP/s | cold |
 //! |---|---|---|---|---:|---:|
@@ -63,10 +63,11 @@
 //!   alike where everything is near; `12x1` loads 13 times for 12 FMAs and stays at 88%; six
 //!   vectors of weights (`2x6`) come too fast for the second-level cache.
 //! * A map of 7x7 uses weights 49 times, and the first tile wants them four times as fast as
-//!   memory sends them. Prefetching takes cold 3x3 512 -> 512 from 63 to 98 GFLOP/s.
-//! * Weights need huge pages: without, cold 1x1 512 -> 2048 loses 10%.
-//! * Loops belong into the leaf: a call with its addresses costs 10 to 40 cycles, a tile of 128
-//!   steps 768.
+//!   memory sends them. Cold 3x3 512 -> 512, `4x3`, in huge pages: 80 GFLOP/s with the whole
+//!   reduction at once, 88 in blocks of 128 channels, 99 in such blocks with prefetching.
+//! * Weights need huge pages: cold 1x1 512 -> 2048, `3x4`, had 98 GFLOP/s with and 88 without.
+//! * Loops belong into the leaf: calls from a loop in Rust that kept its addresses in memory cost
+//!   some 35 cycles each, a tile of 128 steps takes 768. Calls from Cranelift were not measured.
 //! * Cranelift's optimiser moves arithmetic behind all loads of a body; [`emit_portable`] goes
 //!   around it and has 35 GFLOP/s instead of 15, of 47 that 128-bit FMA could do.
 
