@@ -11,9 +11,10 @@ use crate::ops::{Bias, Op};
 /// b = bn(a)                                   where s = gamma / sqrt(var + eps)
 /// ```
 ///
-/// Does not apply where the value before is read by others or is a result, behind layers without weights
-/// (a sum, a concatenation) or with another normalisation folded in already, or behind a transposed convolution in groups, whose weights one factor a
-/// channel cannot reach. Such a normalisation stays and takes the activation behind it as its epilogue.
+/// Does not apply where the value before is read by others or is a result, where the layer before has no
+/// weights (a sum, a concatenation) or something is fused or folded into it already, or behind a transposed
+/// convolution in groups, whose weights one factor a channel cannot reach. Such a normalisation stays and
+/// takes the activation behind it as its epilogue.
 pub(super) fn run(graph: &mut Graph, why: &mut Why) {
     let mut folded = Folded::new();
     for id in graph.order() {
@@ -59,6 +60,9 @@ fn obstacle(graph: &Graph, why: &Why, from: NodeId, bn: NodeId) -> Option<String
                 other.entry().name
             ));
         }
+    }
+    if !layer.epilogue.is_empty() {
+        return Some(format!("{} does more than sum products", why.name(from)));
     }
     if matches!(graph.param(layer.params[0]).source, Source::Derived(_)) {
         return Some(format!("{} has taken in a normalisation already", why.name(from)));

@@ -61,7 +61,8 @@ fn host(
     };
     let free = own.iter().copied().filter(|it| obstacle(it).is_none());
     free.max_by_key(|it| position[it]).ok_or_else(|| {
-        let reasons: Vec<_> = own.iter().filter_map(obstacle).take(REASONS_MAX).collect();
+        let mut reasons: Vec<_> = own.iter().filter_map(obstacle).take(REASONS_MAX).collect();
+        reasons.dedup();
         reasons.join("; ")
     })
 }

@@ -1,5 +1,5 @@
 use super::Why;
-use crate::graph::{Graph, NodeId};
+use crate::graph::{Graph, Layer, NodeId};
 use crate::nest::Expr;
 use crate::ops::{Conv, Op, Operator};
 use crate::shape::{Padding, PerAxis};
@@ -15,7 +15,10 @@ use crate::shape::{Padding, PerAxis};
 /// its own padding, but not zeros. Padding that others read too stays for them.
 pub(super) fn run(graph: &mut Graph, why: &mut Why) {
     for id in graph.order() {
-        let Some(Op::Pad(_)) = graph.layer(id).map(|it| &it.op) else { continue };
+        let pads = |it: &Layer| matches!(it.op, Op::Pad(_)) && it.epilogue.is_empty();
+        if !graph.layer(id).is_some_and(pads) {
+            continue;
+        }
         for user in graph.users(id) {
             match merged(graph, why, id, user) {
                 Err(reason) => why.kept(id, format!("runs on its own: {reason}")),
