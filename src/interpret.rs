@@ -1,20 +1,22 @@
-//! The slow executor, believed: every layer by its operator's reference, rounded to f32 between layers.
+//! The reference: what every value of a graph is, layer by layer, in f64.
+//!
+//! A layer's operands are f32 and its result is rounded once, at the end, epilogue included. Compiled code is
+//! judged a layer at a time on the operands that it really had, so that errors do not add up.
 
 use std::collections::HashMap;
 
 use crate::graph::{Epilogue, Graph, NodeId, ParamId};
-use crate::nest::Expr;
 use crate::nest::interpret::{binary, unary};
-use crate::ops::{Op, Tolerance};
-use crate::tensor::{Exact, Tensor};
+use crate::nest::{Binary, Expr, Unary};
+use crate::ops::Tolerance;
+use crate::tensor::{Exact, Tensor, max};
 
 /// Where a parameter's values come from: `|id| weights.tensor(&graph, id)`.
 pub type Params<'a> = dyn Fn(ParamId) -> Tensor + 'a;
 
-/// What a layer's output is, its epilogue included, for operands in the order of the node's.
+/// What a layer makes of its operands, in the order of the node's, its epilogue included. Panics on an input.
 ///
-/// The magnitudes count what the epilogue adds; a pointwise operator leaves them as they are, for none here
-/// has a slope above 1.2.
+/// The magnitudes follow the epilogue: a pointwise operator scales them by its slope and adds its own.
 pub fn layer(graph: &Graph, params: &Params<'_>, id: NodeId, operands: &[&Tensor]) -> Exact {
     let layer = graph.layer(id).expect("an input is not computed");
     let added = layer.epilogue.iter().filter_map(Epilogue::operand).count();
@@ -22,36 +24,12 @@ pub fn layer(graph: &Graph, params: &Params<'_>, id: NodeId, operands: &[&Tensor
     let tensors: Vec<&Tensor> = tensors.iter().collect();
     let mut exact = layer.op.eval(&operands[..operands.len() - added], &tensors);
     for step in &layer.epilogue {
-        match step {
-            Epilogue::Map(op) => {
-                let expr = op.pointwise().expect("an epilogue maps pointwise operators");
-                exact.value.iter_mut().for_each(|it| *it = pointwise(&expr, *it));
-            }
-            Epilogue::Add(at) => {
-                for (i, &x) in operands[*at].data.iter().enumerate() {
-                    exact.value[i] += f64::from(x);
-                    exact.magnitude[i] += f64::from(x).abs();
-                }
-            }
-        }
+        apply(step, operands, &mut exact);
     }
     exact
 }
 
-/// The value of a pointwise expression.
-fn pointwise(expr: &Expr, it: f64) -> f64 {
-    match expr {
-        Expr::It => it,
-        Expr::Const(number) => f64::from(*number),
-        Expr::Unary(f, a) => unary(*f, pointwise(a, it)),
-        Expr::Binary(f, a, b) => binary(*f, pointwise(a, it), pointwise(b, it)),
-        Expr::Load(..) | Expr::Table(..) | Expr::Reduce { .. } | Expr::Choose(..) => {
-            panic!("a pointwise operator reads only its own element")
-        }
-    }
-}
-
-/// Every value of a net, for inputs in the order of the graph's.
+/// Every value of a net, for inputs in the order of the graph's and of the shapes of their nodes.
 pub fn run(graph: &Graph, params: &Params<'_>, inputs: &[Tensor]) -> HashMap<NodeId, Tensor> {
     let mut values: HashMap<NodeId, Tensor> =
         graph.inputs().iter().copied().zip(inputs.iter().cloned()).collect();
@@ -72,39 +50,102 @@ pub fn outputs(graph: &Graph, params: &Params<'_>, inputs: &[Tensor]) -> Vec<Ten
     graph.outputs().iter().map(|it| values[&it.node].clone()).collect()
 }
 
-/// How far each element of a compiled layer may be from its exact value: what the operator allows, and one
-/// rounding more for each step of the epilogue.
+/// How far each element of a compiled layer may be from its exact value as [`layer()`] gives it: what the
+/// operator allows, and the sum of what all steps allow where there is an epilogue.
 pub fn bounds(graph: &Graph, id: NodeId, exact: &Exact) -> Vec<f64> {
     let layer = graph.layer(id).expect("an input is not computed");
-    let steps = layer.epilogue.iter().map(|it| match it {
-        Epilogue::Map(op) => tolerance(op),
-        Epilogue::Add(_) => (1.0, 0.0),
-    });
-    let (sum, ulps) = steps.fold(tolerance(&layer.op), |a, b| (a.0 + b.0, a.1 + b.1));
+    let step = |it: &Epilogue| match it {
+        Epilogue::Map(op) => factor(op.tolerance()),
+        Epilogue::Add(_) => 2.0,
+    };
+    let tolerance = match (layer.op.tolerance(), layer.epilogue.as_slice()) {
+        (tolerance, []) => tolerance,
+        (first, steps) => Tolerance::Sum(factor(first) + steps.iter().map(step).sum::<f64>()),
+    };
     let elements = exact.value.iter().zip(&exact.magnitude);
-    elements
-        .map(|(value, magnitude)| sum * UNIT * magnitude + ulps * ulp(*value) + SMALLEST)
-        .collect()
+    elements.map(|(&value, &magnitude)| tolerance.bound(value, magnitude)).collect()
 }
 
-/// Half a unit in the last place of 1.
-const UNIT: f64 = 1.0 / (1_u32 << 24) as f64;
-
-/// The smallest normal f32: a subnormal may become zero.
-const SMALLEST: f64 = f32::MIN_POSITIVE as f64;
-
-/// Allowed multiples of the magnitude's half unit, and of the result's own unit.
-fn tolerance(op: &Op) -> (f64, f64) {
-    match op.tolerance() {
-        Tolerance::Exact => (0.0, 0.0),
-        Tolerance::Ulps(ulps) => (0.0, f64::from(ulps)),
-        Tolerance::Sum(c) => (c, 0.0),
+/// A tolerance as a multiple of `u` times the magnitude; a unit in the last place is at most two of them.
+fn factor(tolerance: Tolerance) -> f64 {
+    match tolerance {
+        Tolerance::Exact => 2.0,
+        Tolerance::Ulps(ulps) => 2.0 * f64::from(ulps),
+        Tolerance::Sum(factor) => factor,
     }
 }
 
-/// The distance between neighbouring f32 at a value.
-fn ulp(value: f64) -> f64 {
-    let exponent =
-        if value.is_finite() && value != 0.0 { libm::ilogb(value).clamp(-126, 127) } else { -126 };
-    libm::exp2(f64::from(exponent - 23))
+fn apply(step: &Epilogue, operands: &[&Tensor], exact: &mut Exact) {
+    let elements = exact.value.iter_mut().zip(&mut exact.magnitude);
+    match step {
+        Epilogue::Add(at) => {
+            for ((value, size), &x) in elements.zip(&operands[*at].data) {
+                *value += f64::from(x);
+                *size += f64::from(x).abs();
+            }
+        }
+        Epilogue::Map(op) => {
+            let expr = op.pointwise().expect("only pointwise operators are mapped");
+            for (value, size) in elements {
+                let it = Bounded { value: *value, size: *size };
+                Bounded { value: *value, size: *size } = it.through(&expr);
+            }
+        }
+    }
+}
+
+/// A value and the magnitude that bounds its error: the error is at most `c * u * size`.
+#[derive(Clone, Copy)]
+struct Bounded {
+    value: f64,
+    size: f64,
+}
+
+/// The least error that a subnormal intermediate may make, as a magnitude: 2^-126 = 8 * 2^-24 * 2^-105.
+const SUBNORMAL: f64 = 1.0 / (1_u128 << 105) as f64;
+
+impl Bounded {
+    /// `expr` of this: each step adds what its own rounding may do and scales what came before by its slope.
+    fn through(self, expr: &Expr) -> Bounded {
+        match expr {
+            Expr::It => self,
+            Expr::Const(it) => Bounded { value: f64::from(*it), size: 0.0 },
+            Expr::Unary(f, a) => self.through(a).unary(*f),
+            Expr::Binary(f, a, b) => self.through(a).binary(*f, self.through(b)),
+            Expr::Load(..) | Expr::Table(..) | Expr::Reduce { .. } | Expr::Choose(..) => {
+                panic!("a pointwise operator reads nothing but its element")
+            }
+        }
+    }
+
+    fn unary(self, f: Unary) -> Bounded {
+        let (a, value) = (self.value, unary(f, self.value));
+        let slope = match f {
+            Unary::Neg | Unary::Abs => return Bounded { value, size: self.size },
+            Unary::Exp => value,
+            Unary::Log => 1.0 / a,
+            Unary::Sqrt => 0.5 / value,
+            Unary::Recip => value * value,
+            Unary::Tanh => 1.0 - value * value,
+            Unary::Sigmoid => value * (1.0 - value),
+            Unary::Erf => std::f64::consts::FRAC_2_SQRT_PI * libm::exp(-a * a),
+            Unary::Floor | Unary::Ceil | Unary::Round | Unary::Sign => 0.0,
+        };
+        let own = value.abs() + SUBNORMAL;
+        Bounded { value, size: if self.size == 0.0 { own } else { slope.abs() * self.size + own } }
+    }
+
+    fn binary(self, f: Binary, other: Bounded) -> Bounded {
+        let (a, b) = (self, other);
+        let value = binary(f, a.value, b.value);
+        let size = match f {
+            Binary::Add | Binary::Sub => a.size + b.size + value.abs(),
+            Binary::Mul => b.value.abs() * a.size + a.value.abs() * b.size + value.abs(),
+            Binary::Div => (a.size + value.abs() * b.size) / b.value.abs() + value.abs(),
+            Binary::Pow => (b.value * value / a.value).abs() * a.size + value.abs(),
+            // Near the kink an error may take the other branch.
+            Binary::Max | Binary::Min | Binary::Positive => max(a.size, b.size),
+        };
+        Bounded { value, size }
+    }
 }

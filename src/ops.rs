@@ -11,6 +11,7 @@ mod bias;
 mod broadcast;
 mod pointwise;
 mod pool;
+mod tolerance;
 mod window;
 
 mod abs;
@@ -66,6 +67,7 @@ use std::sync::Arc;
 pub use args::{Arg, Args, Given, Value};
 pub use bias::Bias;
 pub use pad::Mode;
+pub use tolerance::Tolerance;
 pub use upsample::Resize;
 pub use window::Frame;
 
@@ -128,17 +130,6 @@ pub trait Operator: Sized + Clone + PartialEq + std::fmt::Debug {
     fn tolerance(&self) -> Tolerance {
         Tolerance::Exact
     }
-}
-
-/// How far a compiled layer may be from the reference (u = 2^-24).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Tolerance {
-    /// Equal bits, but a subnormal may become zero.
-    Exact,
-    /// So many units in the last place of the f32 result.
-    Ulps(u32),
-    /// `c * u * magnitude + 2^-126`.
-    Sum(f64),
 }
 
 /// A tensor that a layer needs.

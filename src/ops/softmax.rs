@@ -52,7 +52,9 @@ impl Operator for Softmax {
             let sum = x.iter().fold(0.0, |sum, x| sum + libm::exp(x - largest));
             for (&at, x) in line.iter().zip(&x) {
                 exact.value[at] = libm::exp(x - largest) / sum;
-                exact.magnitude[at] = exact.value[at] * (1.0 + (x - largest).abs());
+                let share = exact.value[at];
+                exact.magnitude[at] =
+                    if share == 0.0 { 0.0 } else { share * (1.0 + (x - largest).abs()) };
             }
         }
         exact
