@@ -83,7 +83,7 @@ fn special(tensor: &Tensor, seed: usize) -> Tensor {
         f32::MAX,
         -f32::MAX,
     ];
-    let mut state = seed as u64 * 0x9e37_79b9_7f4a_7c15 + 1;
+    let mut state = (seed as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1;
     let mut tensor = tensor.clone();
     for it in &mut tensor.data {
         state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);

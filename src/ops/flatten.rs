@@ -1,12 +1,9 @@
-use super::{Args, Operator, Violation, pointwise, sized};
+use super::{Args, Operator, Violation, pointwise};
 use crate::nest::{Affine, Buffer, Expr, Nest, Stage};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor};
 
 /// All elements of a sample as one vector, in the order of memory: `[C, H, W]` becomes `[C * H * W]`.
-///
-/// Constraints:
-/// - (C1) the vector keeps the limits of a tensor.
 ///
 /// Source: ONNX `Flatten`; PyTorch `Flatten`.
 ///
@@ -27,7 +24,7 @@ impl Operator for Flatten {
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {
         let elements = inputs[0].sample().iter().product();
-        sized("C1", "the vector", &[inputs[0].batch(), elements])
+        Ok(Shape::of(&[inputs[0].batch(), elements]))
     }
 
     fn eval(&self, inputs: &[&Tensor], _: &[&Tensor]) -> Exact {

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Arg, Args, Operator, Violation, sized};
+use super::{Arg, Args, Operator, Violation};
 use crate::nest::{Affine, Buffer, Expr, Index, Nest, Stage};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor};
@@ -15,8 +15,7 @@ use crate::tensor::{Exact, Tensor};
 /// Constraints:
 /// - (C1) the input is a map `[C, H, W]`;
 /// - (C2) `stride` divides H and W;
-/// - (C3) `stride^2` divides C;
-/// - (C4) the output keeps the limits of a tensor.
+/// - (C3) `stride^2` divides C.
 ///
 /// Source: Redmon and Farhadi 2017; Darknet's `reorg` layer with `reverse=0`.
 ///
@@ -57,8 +56,7 @@ impl Operator for Reorg {
                 format!("`stride` squared is {square}, but {input} has {channels} channels");
             return Err(Violation::new("C3", message).help("the channels must be a multiple of it"));
         }
-        let channels = channels.saturating_mul(square);
-        sized("C4", "the output", &[n, channels, height / stride, width / stride])
+        Ok(Shape::of(&[n, channels * square, height / stride, width / stride]))
     }
 
     fn eval(&self, inputs: &[&Tensor], _: &[&Tensor]) -> Exact {

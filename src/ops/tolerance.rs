@@ -29,7 +29,7 @@ impl Tolerance {
             Tolerance::Exact => false,
             Tolerance::Ulps(ulps) => order(want).abs_diff(order(found)) <= u64::from(ulps),
             Tolerance::Sum(_) => {
-                let bound = self.bound(magnitude);
+                let bound = self.bound(value, magnitude);
                 let overflows = value.abs() + bound > f64::from(f32::MAX);
                 let finite = found.is_finite() && value.is_finite();
                 (finite && (f64::from(found) - value).abs() <= bound)
@@ -38,14 +38,21 @@ impl Tolerance {
         }
     }
 
-    /// The largest difference allowed for a finite element summed from terms of this magnitude; 0 unless
-    /// the tolerance is one of sums.
-    pub fn bound(self, magnitude: f64) -> f64 {
+    /// The largest difference allowed for a finite element, of which the reference has `value` and
+    /// `magnitude`, besides that of rounding it to f32.
+    pub fn bound(self, value: f64, magnitude: f64) -> f64 {
         match self {
-            Tolerance::Exact | Tolerance::Ulps(_) => 0.0,
+            Tolerance::Exact => LEAST,
+            Tolerance::Ulps(ulps) => f64::from(ulps) * ulp(value) + LEAST,
             Tolerance::Sum(factor) => factor * UNIT * magnitude + LEAST,
         }
     }
+}
+
+/// The distance between neighbouring f32 at a value.
+fn ulp(value: f64) -> f64 {
+    let binade = if value.is_finite() && value != 0.0 { libm::ilogb(value) } else { -126 };
+    libm::exp2(f64::from(binade.clamp(-126, 127) - 23))
 }
 
 /// Neighbouring floats have neighbouring numbers; both zeros have 0.
