@@ -5,6 +5,8 @@
 
 #[path = "support/cases.rs"]
 mod cases;
+#[path = "support/layers.rs"]
+mod layers;
 
 use std::collections::BTreeSet;
 
@@ -168,7 +170,7 @@ fn nan_reaches_the_output() {
 
 #[test]
 fn relu_keeps_what_it_must() {
-    let relu = cases::op("relu", &serde_json::json!({})).expect("relu takes nothing");
+    let relu = layers::op("relu", &serde_json::json!({})).expect("relu takes nothing");
     let input = Tensor::new(Shape::of(&[1, 4]), vec![f32::NAN, -0.0, -1.0, 1e-40]);
     let found = relu.eval(&[&input], &[]).round();
     assert!(found.data[0].is_nan());
@@ -181,7 +183,7 @@ fn a_maximum_over_minus_infinity_is_minus_infinity() {
     for (name, args) in
         [("maxpool", serde_json::json!({"kernel": 2})), ("gmp", serde_json::json!({}))]
     {
-        let op = cases::op(name, &args).expect("the arguments are right");
+        let op = layers::op(name, &args).expect("the arguments are right");
         let input = Tensor::filled(Shape::of(&[1, 1, 2, 2]), f32::NEG_INFINITY);
         assert_eq!(op.eval(&[&input], &[]).round().data, [f32::NEG_INFINITY]);
     }
@@ -190,7 +192,7 @@ fn a_maximum_over_minus_infinity_is_minus_infinity() {
 #[test]
 fn padding_multiplies_nothing() {
     // 0 * inf would be NaN: every weight is infinite and every pixel 1.
-    let op = cases::op(
+    let op = layers::op(
         "conv",
         &serde_json::json!({"channels": 1, "kernel": 3, "pad": 2, "bias": false}),
     )

@@ -1,7 +1,7 @@
 //! What operators refuse and how they say it, that no argument or shape upsets them, and their manual.
 
-#[path = "support/cases.rs"]
-mod cases;
+#[path = "support/layers.rs"]
+mod layers;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -94,7 +94,7 @@ fn broken() -> Vec<Broken> {
 const ALIKE: [&str; 6] = ["add", "sub", "mul", "div", "max", "min"];
 
 fn infer(name: &str, args: &Json, shapes: &[&[usize]]) -> Option<Result<Shape, Violation>> {
-    let op = cases::op(name, args).unwrap_or_else(|it| panic!("{name}{args}: {it}"));
+    let op = layers::op(name, args).unwrap_or_else(|it| panic!("{name}{args}: {it}"));
     let shapes: Option<Vec<Shape>> = shapes.iter().map(|it| Shape::checked(it)).collect();
     let shapes = shapes?;
     Some(op.infer(&shapes.iter().collect::<Vec<_>>()))
@@ -201,7 +201,7 @@ fn hostile_arguments_end_in_a_shape_or_a_violation() {
             };
             args.insert(arg.name.to_owned(), value);
         }
-        let Ok(op) = cases::op(name, &Json::Object(args)) else { continue };
+        let Ok(op) = layers::op(name, &Json::Object(args)) else { continue };
         let shape = Shape::of(shapes[draw(shapes.len())]);
         if let Ok(output) = op.infer(&[&shape]) {
             accepted += 1;
@@ -231,7 +231,7 @@ fn mistaken_arguments_are_complaints() {
         ("leaky", json!({"slope": "steep"}), "a number"),
         ("relu", json!({"slope": 1}), "no argument `slope`"),
     ] {
-        let found = cases::op(name, &args).expect_err(&format!("{name}{args}"));
+        let found = layers::op(name, &args).expect_err(&format!("{name}{args}"));
         assert!(found.contains(words), "{name}{args}: {found}");
     }
 }
