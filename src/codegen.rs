@@ -7,6 +7,7 @@
 //! What keeps generated code inside its buffers: the checked plan, addresses formed from loop counters and constants
 //! only (tables included), and loops whose bounds are the extents of the views.
 
+mod contract;
 mod emit;
 mod jit;
 mod linear;
@@ -24,7 +25,7 @@ pub use emit::Context;
 pub use pack::Blob;
 
 use crate::graph::ParamId;
-use crate::plan::{Kernel, Plan, Step};
+use crate::plan::{Kernel, Plan};
 use crate::tensor::Tensor;
 
 /// For which processor.
@@ -131,15 +132,12 @@ fn build(
             let units = loops::emit(builder, target, plan, step, loops, blob, fused);
             (Vec::new(), units)
         }
-        Kernel::Contract(_) | Kernel::Depthwise(_) => unimplemented_kernel(step),
+        Kernel::Contract(it) => contract::emit_contract(builder, target, plan, step, it, blob),
+        Kernel::Depthwise(it) => contract::emit_depthwise(builder, target, plan, step, it, blob),
     };
     let clif = if options.texts { function.display().to_string() } else { String::new() };
     let code = jit::compile(function, target);
     Built { code, leaves, units, nanoseconds: 0, clif }
-}
-
-fn unimplemented_kernel(step: &Step) -> ! {
-    panic!("no code for {step:?}")
 }
 
 /// A routine in executable memory: `fn(context, begin, end)`.
