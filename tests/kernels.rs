@@ -6,3 +6,5 @@ mod case;
 mod math;
 #[path = "kernels/stages.rs"]
 mod stages;
+#[path = "kernels/tiles.rs"]
+mod tiles;

@@ -10,7 +10,9 @@ mod sweep;
 use cranelift::prelude::*;
 
 use super::pack::Blob;
-use super::tile::{self, Axis, Contraction, Epilogue, Grid, Pixel, Pointer, Reduction, Start, Tile};
+use super::tile::{
+    self, Axis, Contraction, Epilogue, Grid, Pixel, Pointer, Reduction, Start, Tile,
+};
 use crate::plan::tile::{channels_at_once, row as cover};
 use crate::plan::{Contract, Depthwise, LANES, Plan, Post, Step, View};
 use crate::shape::Window;
@@ -160,7 +162,8 @@ pub(super) fn emit_depthwise(
 
 /// The operand that the epilogue adds.
 fn residual<'a>(step: &'a Step, posts: &[Post]) -> Option<&'a View> {
-    let mut added = posts.iter().filter_map(|it| if let Post::Add(at) = it { Some(*at) } else { None });
+    let mut added =
+        posts.iter().filter_map(|it| if let Post::Add(at) = it { Some(*at) } else { None });
     let first = added.next()?;
     assert!(added.all(|it| it == first), "a tile adds one operand: {step:?}");
     Some(&step.inputs[first])
@@ -211,8 +214,11 @@ impl Job<'_> {
         };
         let rest = blocks - (tiles - 1) * contract.vectors;
         let full = self.passes(contract, contract.vectors, leaves);
-        let last =
-            if rest == contract.vectors { full.clone() } else { self.passes(contract, rest, leaves) };
+        let last = if rest == contract.vectors {
+            full.clone()
+        } else {
+            self.passes(contract, rest, leaves)
+        };
         Sweep {
             map: self.map.clone(),
             batch: self.map.images(output),
@@ -227,11 +233,8 @@ impl Job<'_> {
     fn passes(&self, contract: &Contract, vectors: usize, leaves: &mut Leaves<'_>) -> Vec<Pass> {
         let taps: usize = contract.windows.iter().map(|it| it.kernel).product();
         let channels = contract.in_channels;
-        let at_once = if self.is_one_pass() {
-            channels
-        } else {
-            channels_at_once(channels, taps, vectors)
-        };
+        let at_once =
+            if self.is_one_pass() { channels } else { channels_at_once(channels, taps, vectors) };
         let calls = channels.div_ceil(at_once);
         let step = |count: usize| {
             let weights = bytes(count * taps * vectors * LANES);
@@ -293,7 +296,8 @@ impl Job<'_> {
     ) -> Pass {
         let input = &self.step.inputs[0];
         let taps = self.taps(input);
-        let steps: usize = channels * contract.windows.iter().map(|it| it.kernel).product::<usize>();
+        let steps: usize =
+            channels * contract.windows.iter().map(|it| it.kernel).product::<usize>();
         let tiles = cover(self.map.row, vectors, steps);
         let per_row: usize = tiles.iter().map(|it| it.1).sum();
         let ahead = (steps * vectors * 32).div_ceil(per_row * self.map.rows()).next_multiple_of(4);

@@ -49,8 +49,9 @@ struct Written<'a> {
 
 impl<'a> Memory<'a> {
     fn step(&mut self, step: &'a Step) -> Result<(), String> {
-        let reads: Vec<&View> = step.inputs.iter().chain(temps_read(step)).collect();
-        for (i, view) in reads.iter().enumerate() {
+        let temps = temps_read(step).map(|it| (usize::MAX, it));
+        let reads: Vec<(usize, &View)> = inputs_read(step).chain(temps).collect();
+        for &(i, view) in &reads {
             self.inside(view)?;
             match self.plan.buffers[view.buffer.0].home {
                 Home::Input(_) => {}
@@ -66,7 +67,7 @@ impl<'a> Memory<'a> {
             Home::Output(_) => return Ok(()),
             Home::Arena(_) => {}
         }
-        for (i, view) in reads.iter().enumerate() {
+        for &(i, view) in &reads {
             if self.overlap(view, &step.output) && !in_place(step, i, view) {
                 return Err(format!("writes over operand {i} while reading it"));
             }
@@ -127,6 +128,18 @@ impl<'a> Memory<'a> {
         });
         self.live.push(Written { view, range });
     }
+}
+
+/// The operands that a step reads, by position: loops may read only some of those they are given.
+fn inputs_read(step: &Step) -> impl Iterator<Item = (usize, &View)> {
+    let is_read = |at: usize| match &step.kernel {
+        Kernel::Loops(it) => {
+            let mut exprs = it.epilogue.iter().chain([&it.stage.value]);
+            exprs.any(|it| reads(it, Buffer::Input(at)))
+        }
+        Kernel::Contract(_) | Kernel::Depthwise(_) => true,
+    };
+    step.inputs.iter().enumerate().filter(move |it| is_read(it.0))
 }
 
 /// The temporaries that a step's stage reads.

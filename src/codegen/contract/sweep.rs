@@ -95,9 +95,8 @@ impl Map {
             && outer.1 == inner.1.times(inner.0)
         {
             let left: usize = before.iter().map(|it| it.0).product();
-            let divides = |taken: &usize| {
-                outer.0.is_multiple_of(*taken) && left * (outer.0 / taken) >= rows
-            };
+            let divides =
+                |taken: &usize| outer.0.is_multiple_of(*taken) && left * (outer.0 / taken) >= rows;
             let taken = (1..=outer.0).rev().find(divides).unwrap_or(1);
             let whole = taken == outer.0;
             let mut joined = before.to_vec();

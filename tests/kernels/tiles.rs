@@ -1,0 +1,216 @@
+//! Whole graphs, compiled, against the reference layer by layer: tiles, epilogues, shared memory.
+
+use netc::codegen::{Cpu, Options};
+use netc::diag::Span;
+use netc::graph::{Graph, Layer, NodeId, Param, ParamId, Source};
+use netc::interpret;
+use netc::ops::{Given, Op, Role, Value};
+use netc::passes;
+use netc::plan::{self, plan};
+use netc::program::Program;
+use netc::shape::Shape;
+use netc::tensor::Tensor;
+use netc::verify;
+use netc::weights::Weights;
+
+use crate::case::Random;
+
+/// A graph under construction.
+struct Net {
+    graph: Graph,
+    layers: usize,
+}
+
+impl Net {
+    fn new(input: &[usize]) -> (Net, NodeId) {
+        let mut graph = Graph::new("net");
+        let node = graph.add_input("x", Shape::of(input), Span::default());
+        (Net { graph, layers: 0 }, node)
+    }
+
+    fn add(&mut self, name: &str, args: &[(&str, Value)], operands: &[NodeId]) -> NodeId {
+        let given: Vec<_> = args
+            .iter()
+            .map(|(name, value)| Given {
+                name: (*name).to_owned(),
+                value: value.clone(),
+                span: Span::default(),
+            })
+            .collect();
+        let op = Op::parse(name, Span::default(), &given).unwrap().unwrap();
+        let shapes: Vec<Shape> =
+            operands.iter().map(|&it| self.graph.node(it).shape.clone()).collect();
+        let shapes: Vec<&Shape> = shapes.iter().collect();
+        let output = op.infer(&shapes).unwrap_or_else(|it| panic!("{name} {args:?}: {it:?}"));
+        self.layers += 1;
+        let path = format!("{name}{}", self.layers);
+        let params = op
+            .params(&shapes)
+            .into_iter()
+            .map(|spec| {
+                let source = match spec.role {
+                    Role::Learned => Source::Learned(spec.init),
+                    Role::Statistic => Source::Statistic(spec.init),
+                    Role::Fixed(tensor) => Source::Fixed(tensor),
+                };
+                let path = format!("{path}.{}", spec.name);
+                self.graph.add_param(Param { path, shape: spec.shape, source })
+            })
+            .collect();
+        let layer = Layer { op, params, epilogue: Vec::new() };
+        self.graph.add_layer(path, Span::default(), layer, operands.to_vec(), output)
+    }
+
+    fn shape(&self, node: NodeId) -> &Shape {
+        &self.graph.node(node).shape
+    }
+
+    fn conv(&mut self, from: NodeId, channels: usize, spec: [usize; 5]) -> NodeId {
+        let [kernel, stride, pad, dilation, groups] = spec;
+        let int = |it: usize| Value::Int(i64::try_from(it).unwrap());
+        let args = [
+            ("channels", int(channels)),
+            ("kernel", int(kernel)),
+            ("stride", int(stride)),
+            ("pad", int(pad)),
+            ("dilation", int(dilation)),
+            ("groups", int(groups)),
+        ];
+        self.add("conv", &args, &[from])
+    }
+}
+
+/// Compiles a graph in all ways and compares.
+fn check(mut net: Net, last: NodeId, seed: u64) {
+    net.graph.add_output("y", last);
+    let weights = Weights::random(&net.graph, seed);
+    let graph = passes::optimise(net.graph, &mut |_, _| {});
+    let mut random = Random(seed * 77 + 1);
+    let shapes: Vec<Shape> =
+        graph.inputs().iter().map(|&it| graph.node(it).shape.clone()).collect();
+    let inputs: Vec<Tensor> = shapes.iter().map(|it| random.tensor(it)).collect();
+    let data: Vec<&[f32]> = inputs.iter().map(|it| it.data.as_slice()).collect();
+    let tensor = |id: ParamId| weights.tensor(&graph, id);
+    let kept = plan(&graph, &plan::Options { keep_all: true });
+    let tight = plan(&graph, &plan::Options::default());
+    let mut results = Vec::new();
+    for cpu in [Cpu::Native, Cpu::Baseline] {
+        let options = Options { cpu, verify: true, ..Options::default() };
+        let program = Program::compile(&kept, &tensor, &options);
+        let mut session = program.session(1);
+        session.run(&data).unwrap();
+        let value = |id: NodeId| match graph.inputs().iter().position(|it| *it == id) {
+            Some(at) => inputs[at].clone(),
+            None => {
+                let view = &program.values().iter().find(|it| it.0 == id).unwrap().1;
+                session.read(view).unwrap()
+            }
+        };
+        for layer in verify::layers(&graph, &tensor, &value) {
+            assert!(layer.ok, "{cpu:?} {layer:?}\n{graph}\n{kept}");
+        }
+        let first = session.outputs().to_vec();
+        let program = Program::compile(&tight, &tensor, &options);
+        for threads in 1..=3 {
+            let mut session = program.session(threads);
+            session.run(&data).unwrap();
+            session.run(&data).unwrap();
+            assert_eq!(
+                bits(&first),
+                bits(session.outputs()),
+                "{threads} {cpu:?}\n{graph}\n{tight}"
+            );
+        }
+        results.push(first);
+    }
+    let expected = interpret::outputs(&graph, &tensor, &inputs);
+    assert_eq!(expected.len(), results[0].len());
+}
+
+fn bits(tensors: &[Tensor]) -> Vec<u32> {
+    tensors.iter().flat_map(|it| it.data.iter().map(|it| it.to_bits())).collect()
+}
+
+#[test]
+fn single_convolutions() {
+    for seed in 1..=16 {
+        let mut random = Random(seed * 0x9e37_79b9);
+        (0..9).for_each(|_| assert_ne!(random.next(), 0));
+        let rank = random.between(1, 3);
+        let mut dims =
+            vec![random.between(1, 2), [1, 3, 4, 5, 8, 11, 16, 24][random.between(0, 7)]];
+        dims.extend((0..rank).map(|_| random.between(5, if rank == 3 { 6 } else { 13 })));
+        let (mut net, x) = Net::new(&dims);
+        let kernel = random.between(1, 3);
+        let spec =
+            [kernel, random.between(1, 2), random.between(0, kernel - 1), random.between(1, 2), 1];
+        let mut node = net.conv(x, [1, 7, 8, 16, 20, 31, 40, 64][random.between(0, 7)], spec);
+        let follow = ["none", "relu", "relu6", "leaky", "tanh", "silu"][random.between(0, 5)];
+        if follow != "none" {
+            let slope = [("slope", Value::Number(0.1))];
+            node = net.add(follow, if follow == "leaky" { &slope } else { &[] }, &[node]);
+        }
+        let channels = net.shape(node).channels();
+        let next = net.conv(node, 24, [3, 1, 1, 1, 1]);
+        let depth = net.conv(node, channels, [3, 1 + random.between(0, 1), 1, 1, channels]);
+        net.graph.add_output("depth", depth);
+        check(net, next, seed);
+    }
+}
+
+#[test]
+fn residual_blocks_and_concatenations() {
+    for seed in 1..=6 {
+        let mut random = Random(seed * 0x9e37_79b9);
+        (0..9).for_each(|_| assert_ne!(random.next(), 0));
+        let channels = [8, 16, 24, 130, 136][random.between(0, 4)];
+        let (height, width) = (random.between(1, 9), random.between(1, 9));
+        let (mut net, x) = Net::new(&[random.between(1, 2), 3, height, width]);
+        let stem = net.conv(x, channels, [3, 1, 1, 1, 1]);
+        let stem = net.add("bn", &[], &[stem]);
+        let stem = net.add("relu", &[], &[stem]);
+        let a = net.conv(stem, channels, [3, 1, 1, 1, 1]);
+        let a = net.add("relu", &[], &[a]);
+        let b = net.conv(a, channels, [1, 1, 0, 1, 1]);
+        let sum = net.add("add", &[], &[b, stem]);
+        let sum = net.add("relu", &[], &[sum]);
+        let c = net.conv(sum, 8, [1, 1, 0, 1, 1]);
+        let d = net.conv(sum, 12, [3, 1, 1, 1, 1]);
+        let pooled = net.add("maxpool", &[("kernel", Value::Int(1))], &[sum]);
+        let all = net.add("concat", &[], &[c, d, pooled]);
+        let grouped = net.shape(all).channels();
+        let groups = if grouped.is_multiple_of(4) { 4 } else { 1 };
+        let last = net.conv(all, 32, [1, 1, 0, 1, groups]);
+        let mean = net.add("gap", &[], &[last]);
+        let flat = net.add("flatten", &[], &[mean]);
+        let out = net.add("fc", &[("features", Value::Int(13))], &[flat]);
+        let out = net.add("softmax", &[], &[out]);
+        check(net, out, seed);
+    }
+}
+
+#[test]
+fn wide_products() {
+    for (batch, from, to) in [(1, 300, 1000), (3, 77, 130), (2, 8, 8), (1, 1, 1)] {
+        let (mut net, x) = Net::new(&[batch, from]);
+        let y = net.add("fc", &[("features", Value::Int(to))], &[x]);
+        let y = net.add("relu", &[], &[y]);
+        let z = net.add("fc", &[("features", Value::Int(from as i64))], &[y]);
+        let z = net.add("add", &[], &[z, x]);
+        check(net, z, 3);
+    }
+}
+
+#[test]
+fn deep_reductions_are_summed_in_passes() {
+    let (mut net, x) = Net::new(&[1, 264, 4, 5]);
+    let a = net.conv(x, 136, [3, 1, 1, 1, 1]);
+    let a = net.add("relu", &[], &[a]);
+    let b = net.conv(a, 264, [1, 1, 0, 1, 1]);
+    let c = net.add("add", &[], &[b, x]);
+    let c = net.add("relu", &[], &[c]);
+    let d = net.conv(c, 264, [1, 1, 0, 1, 1]);
+    let d = net.add("relu", &[], &[d]);
+    let e = net.add("add", &[], &[d, c]);
+    check(net, e, 5);
+}
