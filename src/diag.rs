@@ -2,6 +2,7 @@
 //!
 //! Building one knows nothing of how it is drawn (`render`) or explained (`codes`).
 
+pub mod codes;
 pub mod render;
 
 /// One file of source text.

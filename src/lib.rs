@@ -24,6 +24,7 @@ pub mod nest;
 pub mod ops;
 
 // The model.
+pub mod elaborate;
 pub mod graph;
 pub mod interpret;
 pub mod passes;

@@ -1,0 +1,4 @@
+//! x
+use super::Code;
+
+pub(super) const CODES: &[Code] = &[];

@@ -1,0 +1,327 @@
+//! The arguments of calls: of layers, blocks, nets and functions.
+
+use std::collections::HashMap;
+
+use super::Expander;
+use super::apply::plural;
+use super::frame::Frame;
+use super::value::{self, Flow, Math, Val};
+use crate::diag::{Diagnostic, Span, nearest};
+use crate::ops::{Entry, Given, Op};
+use crate::syntax::ast::{self, BinaryOp, ExprKind};
+
+/// Arguments of a layer: values of the net to work on, and what is known when compiling.
+pub(super) struct LayerArgs {
+    pub(super) operands: Vec<Flow>,
+    /// `None` if one of them is broken.
+    pub(super) given: Option<Vec<Given>>,
+}
+
+/// An argument of a block or net, by the name of its parameter.
+pub(super) struct BlockArg<'a> {
+    pub(super) param: &'a str,
+    pub(super) val: Val,
+    pub(super) span: Span,
+}
+
+/// So many arguments may be given by position.
+const POSITIONS_MAX: usize = 3;
+
+impl<'a> Expander<'a> {
+    /// Evaluates the arguments of a layer and adds the file's defaults.
+    pub(super) fn layer_args(
+        &mut self,
+        frame: &mut Frame<'a>,
+        entry: &'static Entry,
+        args: &'a [ast::Arg],
+    ) -> LayerArgs {
+        let mut operands = Vec::new();
+        let mut given = Vec::new();
+        let mut position = 0;
+        let mut broken = false;
+        for arg in args {
+            let val = self.eval(frame, &arg.value);
+            if val.is_poison() {
+                broken = true;
+                continue;
+            }
+            let name = match &arg.name {
+                Some(name) => Some(name.text.as_str()),
+                None if matches!(val, Val::Flow(_)) => None,
+                None => {
+                    position += 1;
+                    self.positional(entry, position - 1, arg.span)
+                }
+            };
+            match (val, name) {
+                (Val::Flow(flow), None) => operands.push(flow),
+                (_, None) => broken = true,
+                (val, Some(name)) => match self.given(entry.name, name, &val, arg.span) {
+                    Some(it) => given.push(it),
+                    None => broken = true,
+                },
+            }
+        }
+        for default in self.file_defaults(frame.file).get(entry.name).into_iter().flatten() {
+            if !given.iter().any(|it| it.name == default.name) {
+                given.push(default.clone());
+            }
+        }
+        LayerArgs { operands, given: (!broken).then_some(given) }
+    }
+
+    /// The name of an argument by position, or a complaint.
+    fn positional(&mut self, entry: &Entry, at: usize, span: Span) -> Option<&'static str> {
+        let fault = match entry.args.get(at) {
+            Some(arg) if at < POSITIONS_MAX => return Some(arg.name),
+            Some(arg) => {
+                let message =
+                    format!("only the first {POSITIONS_MAX} arguments of a layer go by position");
+                Diagnostic::error("positional-argument", span, message).help(format!(
+                    "write `{}=..`: {}",
+                    arg.name,
+                    entry.signature()
+                ))
+            }
+            None => {
+                let count = entry.args.len();
+                let message = format!("`{}` takes {count} argument{}", entry.name, plural(count));
+                Diagnostic::error("positional-argument", span, message)
+                    .at("one too many")
+                    .help(entry.signature())
+            }
+        };
+        self.report(fault);
+        None
+    }
+
+    /// An argument for an operator; `None` if it is broken.
+    fn given(&mut self, layer: &str, name: &str, val: &Val, span: Span) -> Option<Given> {
+        if let Val::List(items) | Val::Tuple(items) = val
+            && !self.charge(items.len(), span)
+        {
+            return None;
+        }
+        match val.literal() {
+            Some(value) => Some(Given { name: name.to_owned(), value, span }),
+            None => {
+                if !val.is_poison() {
+                    let message = format!(
+                        "`{name}` of `{layer}` takes what is known when compiling, found a value of the net"
+                    );
+                    self.report(Diagnostic::error("argument-type", span, message));
+                }
+                None
+            }
+        }
+    }
+
+    /// The arguments that a file's `defaults` give to layers, by operator.
+    fn file_defaults(&mut self, file: usize) -> &HashMap<&'a str, Vec<Given>> {
+        if !self.defaults.contains_key(&file) {
+            // Entered before it is filled, so that a layer inside cannot ask for it again.
+            self.defaults.insert(file, HashMap::new());
+            let files = self.files;
+            let mut all = HashMap::new();
+            for item in &files[file].ast.items {
+                if let ast::ItemKind::Defaults(calls) = &item.kind {
+                    for call in calls {
+                        self.default(file, call, &mut all);
+                    }
+                }
+            }
+            self.defaults.insert(file, all);
+        }
+        &self.defaults[&file]
+    }
+
+    fn default(
+        &mut self,
+        file: usize,
+        call: &'a ast::Call,
+        all: &mut HashMap<&'a str, Vec<Given>>,
+    ) {
+        let mut frame = Frame::new(file, None, String::new());
+        let Some(entry) = Op::find(&call.name.text) else {
+            let fault = self.unknown(
+                &frame,
+                &call.name.text,
+                call.name.span,
+                "unknown-layer",
+                "no layer is called",
+            );
+            self.report(fault);
+            return;
+        };
+        let args = self.layer_args(&mut frame, entry, &call.args);
+        for it in args.given.into_iter().flatten() {
+            if entry.args.iter().any(|arg| arg.name == it.name) {
+                all.entry(entry.name).or_default().push(it);
+                continue;
+            }
+            let message = format!("`{}` has no argument `{}`", entry.name, it.name);
+            self.report(
+                Diagnostic::error("unknown-argument", it.span, message).help(entry.signature()),
+            );
+        }
+    }
+
+    /// Evaluates the arguments of a block, or of a net, whose inputs come first as values by position.
+    pub(super) fn block_args(
+        &mut self,
+        frame: &mut Frame<'a>,
+        definition: &'a ast::Definition,
+        args: &'a [ast::Arg],
+        is_net: bool,
+    ) -> (Vec<BlockArg<'a>>, Vec<(Flow, Span)>) {
+        let mut found: Vec<BlockArg<'a>> = Vec::new();
+        let mut inputs = Vec::new();
+        let mut position = 0;
+        for arg in args {
+            let val = self.eval(frame, &arg.value);
+            let param = match &arg.name {
+                None => match val {
+                    Val::Flow(flow) if is_net => {
+                        inputs.push((flow, arg.span));
+                        continue;
+                    }
+                    _ => {
+                        position += 1;
+                        definition.params.get(position - 1)
+                    }
+                },
+                Some(name) => definition.params.iter().find(|it| it.name.text == name.text),
+            };
+            let Some(param) = param else {
+                self.no_such_param(definition, arg);
+                continue;
+            };
+            let param = param.name.text.as_str();
+            if found.iter().any(|it| it.param == param) {
+                let message = format!("`{param}` is given twice");
+                self.report(Diagnostic::error("duplicate-argument", arg.span, message));
+            }
+            found.push(BlockArg { param, val, span: arg.span });
+        }
+        (found, inputs)
+    }
+
+    fn no_such_param(&mut self, definition: &ast::Definition, arg: &ast::Arg) {
+        let block = &definition.name.text;
+        let signature = head(definition);
+        let fault = match &arg.name {
+            Some(name) => {
+                let message = format!("`{block}` has no parameter `{}`", name.text);
+                let known = definition.params.iter().map(|it| it.name.text.as_str());
+                Diagnostic::error("unknown-argument", arg.span, message).help(
+                    match nearest(&name.text, known) {
+                        Some(near) => format!("did you mean `{near}`? {signature}"),
+                        None => signature,
+                    },
+                )
+            }
+            None => {
+                let count = definition.params.len();
+                let message = format!("`{block}` takes {count} argument{}", plural(count));
+                Diagnostic::error("positional-argument", arg.span, message)
+                    .at("one too many")
+                    .help(signature)
+            }
+        };
+        self.report(fault.and(definition.name.span, "declared here"));
+    }
+
+    /// A function on numbers: `first`, `min`, `max`, `floor`.
+    pub(super) fn function(&mut self, frame: &mut Frame<'a>, call: &'a ast::Call) -> Val {
+        let name = call.name.text.as_str();
+        let wanted = if name == "floor" { 1 } else { 2 };
+        let exact = name != "min" && name != "max";
+        let count = call.args.len();
+        let named = call.args.iter().any(|it| it.name.is_some());
+        if named || count < wanted || (exact && count > wanted) {
+            let message = format!("`{name}` takes {wanted} number{}", plural(wanted));
+            let example = match name {
+                "floor" => "floor(a / b)",
+                "first" => "first(2, 1)",
+                _ => "min(a, b)",
+            };
+            self.report(
+                Diagnostic::error("function-arguments", call.span, message)
+                    .help(format!("as in `{example}`")),
+            );
+            return Val::Poison;
+        }
+        match name {
+            "first" => self.first(frame, call),
+            "floor" => self.floor(frame, &call.args[0].value),
+            _ => {
+                let op = if name == "min" { Math::Min } else { Math::Max };
+                let mut best = self.eval(frame, &call.args[0].value);
+                for arg in &call.args[1..] {
+                    let next = self.eval(frame, &arg.value);
+                    best = value::math(op, &best, &next).unwrap_or_else(|fault| {
+                        self.math_fault(fault, op, &best, &next, call.span)
+                    });
+                }
+                best
+            }
+        }
+    }
+
+    fn first(&mut self, frame: &mut Frame<'a>, call: &'a ast::Call) -> Val {
+        match frame.copy {
+            Some(0) => self.eval(frame, &call.args[0].value),
+            Some(_) => self.eval(frame, &call.args[1].value),
+            None => {
+                let message = "`first` stands outside of a repetition";
+                self.report(Diagnostic::error("first-outside", call.span, message).help(
+                    "it gives its first argument in the first copy of `n * x`, its second after",
+                ));
+                Val::Poison
+            }
+        }
+    }
+
+    /// `floor(a / b)` divides whole numbers without a remainder being a mistake.
+    fn floor(&mut self, frame: &mut Frame<'a>, arg: &'a ast::Expr) -> Val {
+        let val = match &arg.kind {
+            ExprKind::Binary(BinaryOp::Div, a, b) => {
+                let (a, b) = (self.eval(frame, a), self.eval(frame, b));
+                match (&a, &b) {
+                    (Val::Int(x), Val::Int(y)) if *y != 0 => match floored(*x, *y) {
+                        Some(it) => Val::Int(it),
+                        None => {
+                            self.math_fault(value::Fault::Overflow, Math::Div, &a, &b, arg.span)
+                        }
+                    },
+                    _ => value::math(Math::Div, &a, &b).unwrap_or_else(|fault| {
+                        self.math_fault(fault, Math::Div, &a, &b, arg.span)
+                    }),
+                }
+            }
+            _ => self.eval(frame, arg),
+        };
+        value::floor(&val).unwrap_or_else(|| {
+            self.wrong_kind(&val, "a number", arg.span);
+            Val::Poison
+        })
+    }
+}
+
+fn floored(a: i64, b: i64) -> Option<i64> {
+    let quotient = a.checked_div(b)?;
+    let below = a % b != 0 && (a < 0) != (b < 0);
+    Some(if below { quotient - 1 } else { quotient })
+}
+
+/// `block bottleneck(c, stride = 1)`, to show what may be given.
+pub(super) fn head(definition: &ast::Definition) -> String {
+    let params = definition.params.iter().map(|it| match &it.default {
+        Some(ast::Expr { kind: ExprKind::Int(default), .. }) => {
+            format!("{} = {default}", it.name.text)
+        }
+        Some(_) => format!("{} = ..", it.name.text),
+        None => it.name.text.clone(),
+    });
+    format!("{}({})", definition.name.text, params.collect::<Vec<_>>().join(", "))
+}
