@@ -69,6 +69,10 @@ impl<'a> Expander<'a> {
             self.report(super::apply::limit(it.name_span, "nesting", message));
             return Flow::default();
         }
+        // An application costs as much as some ten other steps.
+        if !self.charge(10, it.span) {
+            return Flow::default();
+        }
         let mut inner = Frame::new(file, Some(definition), path);
         if is_net {
             if chained || inputs.is_empty() {

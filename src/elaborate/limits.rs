@@ -33,7 +33,7 @@ impl Default for Limits {
             nesting: 64,
             repeat: 10_000,
             nodes: 100_000,
-            steps: 10_000_000,
+            steps: 4_000_000,
             elements: 1 << 31,
             params: 1 << 33,
             files: 256,
