@@ -392,6 +392,23 @@ impl Graph {
         self.nodes.remove_node(id);
     }
 
+    /// Exchanges a layer and its only reader, both of one operand: `second` reads what `first` read and gets the
+    /// shape `between`; `first` reads `second` and gets its old shape, its readers and its results.
+    pub fn exchange(&mut self, first: NodeId, second: NodeId, between: Shape) {
+        assert_eq!(self.users(first), [second], "only its reader can come before a layer");
+        assert!(!self.is_output(first), "a result keeps its value");
+        let (from, last) = (self.nodes[first].operands.clone(), self.nodes[second].shape.clone());
+        // In this order there is no cycle on the way.
+        self.set_operands(second, from);
+        self.replace(second, first);
+        self.set_operands(first, vec![second]);
+        self.nodes[first].shape = last;
+        self.nodes[second].shape = between;
+        let position = self.nodes[first].position;
+        self.nodes[first].position = self.nodes[second].position;
+        self.nodes[second].position = position;
+    }
+
     /// Takes the place of `old` in the order of the file, so that reports keep their order.
     pub fn take_position(&mut self, id: NodeId, old: NodeId) {
         self.nodes[id].position = self.nodes[old].position;

@@ -221,9 +221,7 @@ impl Entry {
     pub fn manual(&self) -> String {
         let lines = self.source.lines().skip_while(|it| !it.starts_with("///"));
         let docs = lines.take_while(|it| it.starts_with("///"));
-        docs.map(|it| it.strip_prefix("/// ").unwrap_or_default())
-            .collect::<Vec<_>>()
-            .join("\n")
+        docs.map(|it| it.strip_prefix("/// ").unwrap_or_default()).collect::<Vec<_>>().join("\n")
     }
 
     /// `conv(channels, kernel, stride=1, ..)`.

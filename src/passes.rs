@@ -16,6 +16,7 @@ mod fuse_activations;
 mod fuse_residual_adds;
 mod merge_moves;
 mod merge_pads;
+mod pool_first;
 mod remove_dead;
 mod why;
 
@@ -45,6 +46,7 @@ pub const PASSES: &[Pass] = &[
     Pass { name: "merge-pads", run: merge_pads::run },
     Pass { name: "remove-dead", run: remove_dead::run },
     Pass { name: "fold-batch-norm", run: fold_batch_norm::run },
+    Pass { name: "pool-first", run: pool_first::run },
     Pass { name: "fuse-activations", run: fuse_activations::run },
     Pass { name: "fuse-residual-adds", run: fuse_residual_adds::run },
 ];

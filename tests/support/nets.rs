@@ -48,8 +48,10 @@ pub fn random_net(seed: u64) -> String {
     let axes = writer.numbers.one_of(&[2, 2, 2, 2, 1, 3]);
     let most = if axes == 3 { 6 } else { 13 };
     let space = (0..axes).map(|_| 1 + writer.numbers.below(most)).collect();
-    let mut value = Value { channels: writer.numbers.one_of(&[1, 2, 3, 4, 5, 8, 9, 16, 17, 24]), space };
-    let dims: Vec<_> = [value.channels].iter().chain(&value.space).map(ToString::to_string).collect();
+    let mut value =
+        Value { channels: writer.numbers.one_of(&[1, 2, 3, 4, 5, 8, 9, 16, 17, 24]), space };
+    let dims: Vec<_> =
+        [value.channels].iter().chain(&value.space).map(ToString::to_string).collect();
     writer.line(&format!("input x: f32[N, {}]", dims.join(", ")));
     let layers = 1 + writer.numbers.below(6);
     for _ in 0..layers {
@@ -94,7 +96,15 @@ impl Writer {
 
     fn follow(&mut self) -> String {
         let norm = if self.numbers.chance(2) { " -> bn" } else { "" };
-        let activation = self.numbers.one_of(&["", "", " -> relu", " -> relu6", " -> leaky(0.1)", " -> silu", " -> prelu"]);
+        let activation = self.numbers.one_of(&[
+            "",
+            "",
+            " -> relu",
+            " -> relu6",
+            " -> leaky(0.1)",
+            " -> silu",
+            " -> prelu",
+        ]);
         format!("{norm}{activation}")
     }
 
@@ -107,7 +117,10 @@ impl Writer {
         match items {
             [one] => format!("[{one}]"),
             items if items.iter().all(|it| *it == items[0]) => items[0].to_string(),
-            items => format!("[{}]", items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+            items => format!(
+                "[{}]",
+                items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            ),
         }
     }
 
@@ -150,7 +163,10 @@ impl Writer {
         let channels = groups * self.numbers.one_of(&[1, 3, 8, 16]);
         let dilation = if value.space.iter().all(|it| *it >= 5) { 2 } else { 1 };
         let kernel = vec![if dilation == 2 { 3 } else { 1 }; value.space.len()];
-        let call = format!("conv({channels}, {}, dilation={dilation}, groups={groups})", Self::list(&kernel));
+        let call = format!(
+            "conv({channels}, {}, dilation={dilation}, groups={groups})",
+            Self::list(&kernel)
+        );
         self.line(&call);
         let reach: Vec<_> = kernel.iter().map(|it| (it - 1) * dilation + 1).collect();
         let ones = vec![1; kernel.len()];
@@ -158,12 +174,19 @@ impl Writer {
     }
 
     fn pool(&mut self, value: Value) -> Value {
-        let kernel: Vec<_> = value.space.iter().map(|&it| 1 + self.numbers.below(it.min(3))).collect();
+        let kernel: Vec<_> =
+            value.space.iter().map(|&it| 1 + self.numbers.below(it.min(3))).collect();
         let stride: Vec<_> = kernel.iter().map(|_| 1 + self.numbers.below(2)).collect();
         let pad: Vec<_> = kernel.iter().map(|&k| self.numbers.below(k / 2 + 1)).collect();
         let name = self.numbers.one_of(&["maxpool", "avgpool"]);
-        let count = if name == "avgpool" && self.numbers.chance(2) { ", count_pad=false" } else { "" };
-        let call = format!("{name}({}, {}, pad={}{count})", Self::list(&kernel), Self::list(&stride), Self::list(&pad));
+        let count =
+            if name == "avgpool" && self.numbers.chance(2) { ", count_pad=false" } else { "" };
+        let call = format!(
+            "{name}({}, {}, pad={}{count})",
+            Self::list(&kernel),
+            Self::list(&stride),
+            Self::list(&pad)
+        );
         self.line(&call);
         Value { space: windows(&value.space, &kernel, &stride, &pad), ..value }
     }
@@ -187,7 +210,10 @@ impl Writer {
         let growth: Vec<usize> = (0..2).map(|_| self.numbers.one_of(&[3, 8, 16])).collect();
         let keep = self.numbers.chance(2);
         let own = if keep { "" } else { " relu " };
-        self.line(&format!("concat {{ {own} | conv({}, 1) | conv({}, 1) -> relu }}", growth[0], growth[1]));
+        self.line(&format!(
+            "concat {{ {own} | conv({}, 1) | conv({}, 1) -> relu }}",
+            growth[0], growth[1]
+        ));
         Value { channels: value.channels + growth[0] + growth[1], ..value }
     }
 
@@ -196,7 +222,11 @@ impl Writer {
         let kernel = 1 + self.numbers.below(3);
         let stride = 1 + self.numbers.below(2);
         let axes = value.space.len();
-        self.line(&format!("deconv({channels}, {}, {})", Self::list(&vec![kernel; axes]), Self::list(&vec![stride; axes])));
+        self.line(&format!(
+            "deconv({channels}, {}, {})",
+            Self::list(&vec![kernel; axes]),
+            Self::list(&vec![stride; axes])
+        ));
         Value { channels, space: value.space.iter().map(|it| (it - 1) * stride + kernel).collect() }
     }
 
@@ -210,22 +240,39 @@ impl Writer {
     }
 
     fn activation(&mut self, value: Value) -> Value {
-        let name = self.numbers.one_of(&["relu", "elu", "tanh", "sigmoid", "hardswish", "abs", "leaky(0.2)", "dropout(0.5)", "softmax"]);
+        let name = self.numbers.one_of(&[
+            "relu",
+            "elu",
+            "tanh",
+            "sigmoid",
+            "hardswish",
+            "abs",
+            "leaky(0.2)",
+            "dropout(0.5)",
+            "softmax",
+        ]);
         self.line(name);
         value
     }
 
     fn squeeze(&mut self, value: Value) -> Value {
         let inner = 1 + self.numbers.below(value.channels);
-        self.line(&format!("mul {{ | gap(keep=true) -> conv({inner}, 1) -> relu -> conv({}, 1) -> sigmoid }}", value.channels));
+        self.line(&format!(
+            "mul {{ | gap(keep=true) -> conv({inner}, 1) -> relu -> conv({}, 1) -> sigmoid }}",
+            value.channels
+        ));
         value
     }
 
     fn pad(&mut self, value: Value) -> Value {
-        let pairs: Vec<(usize, usize)> = value.space.iter().map(|_| (self.numbers.below(2), self.numbers.below(3))).collect();
+        let pairs: Vec<(usize, usize)> =
+            value.space.iter().map(|_| (self.numbers.below(2), self.numbers.below(3))).collect();
         let text: Vec<_> = pairs.iter().map(|(a, b)| format!("({a}, {b})")).collect();
         self.line(&format!("pad([{}])", text.join(", ")));
-        Value { space: value.space.iter().zip(&pairs).map(|(it, (a, b))| it + a + b).collect(), ..value }
+        Value {
+            space: value.space.iter().zip(&pairs).map(|(it, (a, b))| it + a + b).collect(),
+            ..value
+        }
     }
 
     fn norm(&mut self, value: Value) -> Value {
@@ -236,7 +283,9 @@ impl Writer {
 
     fn head(&mut self, value: &Value) {
         let features = self.numbers.one_of(&[1, 7, 10, 64, 65]);
-        let middle = if value.space.iter().product::<usize>() * value.channels < 4096 && self.numbers.chance(2) {
+        let middle = if value.space.iter().product::<usize>() * value.channels < 4096
+            && self.numbers.chance(2)
+        {
             "flatten"
         } else {
             self.numbers.one_of(&["gap", "gmp"])
@@ -248,5 +297,7 @@ impl Writer {
 
 /// floor((extent + 2 pad - kernel) / stride) + 1 on each axis.
 fn windows(space: &[usize], kernel: &[usize], stride: &[usize], pad: &[usize]) -> Vec<usize> {
-    (0..space.len()).map(|axis| (space[axis] + 2 * pad[axis] - kernel[axis]) / stride[axis] + 1).collect()
+    (0..space.len())
+        .map(|axis| (space[axis] + 2 * pad[axis] - kernel[axis]) / stride[axis] + 1)
+        .collect()
 }
