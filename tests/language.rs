@@ -13,9 +13,8 @@ fn try_elaborate(options: &Options, text: &str) -> Result<Elaborated, String> {
         }),
         _ => Err("not found".to_owned()),
     };
-    elaborate::elaborate(&mut sources, root, &mut read, options).map_err(|found| {
-        render::all(&sources, &found, render::Format::Human { color: false }, 20)
-    })
+    elaborate::elaborate(&mut sources, root, &mut read, options)
+        .map_err(|found| render::all(&sources, &found, render::Format::Human { color: false }, 20))
 }
 
 fn build(text: &str) -> Elaborated {

@@ -57,15 +57,17 @@ fn each_limit_holds_at_n_and_not_beyond() {
     assert!(holds("steps", 100, &steps(20), &none) && !holds("steps", 100, &steps(101), &none));
     let chain = |name: &str| {
         let at: usize = name.strip_suffix(".net")?.strip_prefix('b')?.parse().ok()?;
-        Some(format!("use \"b{}.net\"\nblock c{at} {{ relu }}\n", at + 1)).filter(|_| at < 3).or_else(
-            || Some(format!("block c{at} {{ relu }}\n")),
-        )
+        Some(format!("use \"b{}.net\"\nblock c{at} {{ relu }}\n", at + 1))
+            .filter(|_| at < 3)
+            .or_else(|| Some(format!("block c{at} {{ relu }}\n")))
     };
     let uses = format!("use \"b1.net\"\n{}", net("c1"));
     assert!(holds("depth", 4, &uses, &chain) && !holds("depth", 3, &uses, &chain));
     assert!(holds("files", 4, &uses, &chain) && !holds("files", 3, &uses, &chain));
     let bytes = uses.len() as u64 + 32 + 32 + 18;
-    assert!(holds("bytes", bytes + 64, &uses, &chain) && !holds("bytes", bytes - 18, &uses, &chain));
+    assert!(
+        holds("bytes", bytes + 64, &uses, &chain) && !holds("bytes", bytes - 18, &uses, &chain)
+    );
 }
 
 #[test]
@@ -80,7 +82,10 @@ fn the_batch_has_a_limit() {
 /// On a thread as small as a test's or a server's.
 fn on_a_small_stack(text: String) -> Vec<&'static str> {
     let run = move || {
-        let found = elaborate_with(&Options::default(), &|_| None, &text);
+        // A tenth of the default, for the sake of a build that is not optimised.
+        let limits = Limits { steps: Limits::default().steps / 10, ..Limits::default() };
+        let options = Options { limits, ..Options::default() };
+        let found = elaborate_with(&options, &|_| None, &text);
         found.err().unwrap_or_default().iter().map(|it| it.code).collect()
     };
     let thread = std::thread::Builder::new().stack_size(1 << 21).spawn(run);
