@@ -104,6 +104,9 @@ struct Bounded {
 /// The least error that a subnormal intermediate may make, as a magnitude: 2^-126 = 8 * 2^-24 * 2^-105.
 const SUBNORMAL: f64 = 1.0 / (1_u128 << 105) as f64;
 
+/// A value this far from 0, as a multiple of its magnitude, has the right sign: no factor `c` reaches 2^8.
+const KINK: f64 = 1.0 / (1 << 16) as f64;
+
 impl Bounded {
     /// `expr` of this: each step adds what its own rounding may do and scales what came before by its slope.
     fn through(self, expr: &Expr) -> Bounded {
@@ -144,6 +147,13 @@ impl Bounded {
             Binary::Div => (a.size + value.abs() * b.size) / b.value.abs() + value.abs(),
             Binary::Pow => (b.value * value / a.value).abs() * a.size + value.abs(),
             // Near the kink an error may take the other branch.
+            Binary::Positive if a.value.abs() > a.size * KINK => {
+                if a.value < 0.0 {
+                    b.size
+                } else {
+                    a.size
+                }
+            }
             Binary::Max | Binary::Min | Binary::Positive => max(a.size, b.size),
         };
         Bounded { value, size }
