@@ -28,6 +28,7 @@ pub mod elaborate;
 pub mod graph;
 pub mod interpret;
 pub mod passes;
+pub mod picture;
 pub mod report;
 pub mod verify;
 pub mod weights;
@@ -36,3 +37,6 @@ pub mod weights;
 pub mod codegen;
 pub mod plan;
 pub mod program;
+
+// The outside.
+pub mod cli;

@@ -1,1 +1,5 @@
-fn main() {}
+//! The `netc` program.
+
+fn main() -> std::process::ExitCode {
+    netc::cli::main()
+}

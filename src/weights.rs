@@ -18,9 +18,10 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-pub use bind::{BindError, BindRule, Bound, Row, State, Table, bind};
+pub use bind::{BindError, Bound, Row, State, Table, bind};
 pub use decode::Element;
 pub use file::{Entry, File, FileError};
+pub use random::noise;
 pub use safe::save;
 
 use crate::graph::{Graph, ParamId, Source};

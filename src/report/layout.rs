@@ -188,7 +188,7 @@ fn crossings(items: &[Item], ranks: &[Vec<usize>]) -> usize {
     crossed
 }
 
-/// Places on the x axis, rank by rank, down and up again until they are at rest.
+/// Places on the x axis, rank by rank, down and up again until they are at rest; then chains are straightened.
 fn spread(items: &mut [Item], ranks: &[Vec<usize>]) {
     for rank in ranks {
         let wanted = vec![(0.0, 1.0); rank.len()];
@@ -200,27 +200,39 @@ fn spread(items: &mut [Item], ranks: &[Vec<usize>]) {
         let both = sweep + 4 >= SWEEPS;
         for step in 0..ranks.len() {
             let rank = &ranks[if down { step } else { ranks.len() - 1 - step }];
-            let wanted: Vec<(f64, f64)> = rank
-                .iter()
-                .map(|&it| {
-                    let item = &items[it];
-                    let above = item.above.iter().filter(|_| down || both);
-                    let near: Vec<_> =
-                        above.chain(item.below.iter().filter(|_| !down || both)).collect();
-                    let weight: f64 = near.iter().map(|it| it.1).sum();
-                    if near.is_empty() {
-                        return (item.x, 0.5);
-                    }
-                    (near.iter().map(|&&(at, w)| items[at].x * w).sum::<f64>() / weight, weight)
-                })
-                .collect();
+            let want = |&it: &usize| {
+                let item = &items[it];
+                let above = item.above.iter().filter(|_| down || both);
+                let near: Vec<_> =
+                    above.chain(item.below.iter().filter(|_| !down || both)).collect();
+                let weight: f64 = near.iter().map(|it| it.1).sum();
+                if near.is_empty() {
+                    return (item.x, 0.5);
+                }
+                (near.iter().map(|&&(at, w)| items[at].x * w).sum::<f64>() / weight, weight)
+            };
+            let wanted: Vec<(f64, f64)> = rank.iter().map(want).collect();
             settle(items, rank, &wanted);
         }
+    }
+    for rank in ranks {
+        let want = |&it: &usize| match items[it].above[..] {
+            [(above, _)] if items[above].below.len() == 1 => (items[above].x, 8.0),
+            _ => (items[it].x, 1.0),
+        };
+        let wanted: Vec<(f64, f64)> = rank.iter().map(want).collect();
+        settle(items, rank, &wanted);
     }
 }
 
 /// Gives a rank the places nearest to those wanted (weighted squares) that keep its order and distances.
+///
+/// Whoever is alone in a rank stands on the axis, so that what all paths pass makes a straight spine.
 fn settle(items: &mut [Item], rank: &[usize], wanted: &[(f64, f64)]) {
+    if let [alone] = rank {
+        items[*alone].x = 0.0;
+        return;
+    }
     let mut offsets = Vec::with_capacity(rank.len());
     let mut offset = 0.0;
     for (i, &it) in rank.iter().enumerate() {

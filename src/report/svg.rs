@@ -68,7 +68,7 @@ pub fn draw(graph: &Graph, order: Order) -> String {
     let shift = (width - layout.size.width) / 2.0;
     let _ = writeln!(svg, r#"<g transform="translate({shift:.1} {:.1})">"#, HEADING + MARGIN);
     for path in routes(&blocks, &edges, &layout) {
-        let _ = writeln!(svg, r#"<path d="{path}"/>"#);
+        let _ = writeln!(svg, r#"<path class="e" d="{path}"/>"#);
     }
     for (block, top) in blocks.iter().zip(&layout.tops) {
         boxed(&mut svg, block, *top);
@@ -91,7 +91,7 @@ fn head(svg: &mut String, graph: &Graph, width: f64, height: f64) {
          fill: #2b3138; text-anchor: middle }\n\
          .t { font-weight: 600; font-size: 12px }\n.h { font-weight: 600; font-size: 17px }\n\
          .s { fill: #59626c }\n\
-         path { fill: none; stroke: #5c6670; stroke-width: 1.3; marker-end: url(#tip) }\n\
+         .e { fill: none; stroke: #5c6670; stroke-width: 1.3; marker-end: url(#tip) }\n\
          rect { stroke-width: 1.2 }\n",
     );
     for (_, class, fill, stroke) in COLOURS {

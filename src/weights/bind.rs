@@ -6,16 +6,8 @@ use std::fmt;
 use super::file::File;
 use super::propose::propose;
 use super::{Value, Weights, stored};
+use crate::elaborate::BindRule;
 use crate::graph::Graph;
-
-/// A rule of a `bind { to <- from }`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BindRule {
-    /// The parameters' paths.
-    pub to: String,
-    /// The tensors' names.
-    pub from: String,
-}
 
 /// A parameter or a tensor, and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -26,14 +26,20 @@ pub(super) fn draw(seed: u64, path: &str, shape: &Shape, init: Init) -> Tensor {
     Tensor::new(shape.clone(), data)
 }
 
+/// Random values for an input: mean 0, variance 1, from the seed, the input's name and the position alone.
+pub fn noise(seed: u64, name: &str, shape: &Shape) -> Tensor {
+    let mut stream = Stream::new(seed, &format!("input {name}"));
+    Tensor::new(shape.clone(), (0..shape.elements()).map(|_| stream.normal() as f32).collect())
+}
+
 /// Independent random numbers.
-pub(crate) struct Stream {
+struct Stream {
     state: u64,
 }
 
 impl Stream {
     /// The numbers that belong to a seed and a name.
-    pub(crate) fn new(seed: u64, name: &str) -> Stream {
+    fn new(seed: u64, name: &str) -> Stream {
         const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
         const PRIME: u64 = 0x0100_0000_01b3;
         let hash = name.bytes().fold(OFFSET, |it, byte| (it ^ u64::from(byte)).wrapping_mul(PRIME));
@@ -46,13 +52,13 @@ impl Stream {
     }
 
     /// Uniform in [0, 1), a multiple of 2^-53.
-    pub(crate) fn unit(&mut self) -> f64 {
+    fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 * (1.0 / (1_u64 << 53) as f64)
     }
 
     /// Mean 0, variance 1, close to normal: the sum of four uniform numbers of 16 bits (Irwin-Hall),
     /// exact in integers and hence equal everywhere.
-    pub(crate) fn normal(&mut self) -> f64 {
+    fn normal(&mut self) -> f64 {
         // The mean of the sum, and 1 / sqrt(4 * (2^32 - 1) / 12) for its deviation.
         const MEAN: i64 = 2 * 65535;
         const SCALE: f64 = 2.642_899_792_130_301_4e-5;

@@ -1,0 +1,122 @@
+//! The command line: the only module that reads files, prints, or looks at the environment.
+//!
+//! Data goes to standard output, talk to standard error. The exit code says whose fault it was: 0 none,
+//! 1 the input's, 2 the command's, 101 netc's.
+
+mod args;
+mod bench;
+mod build;
+mod check;
+mod compile;
+mod completions;
+mod dump;
+mod explain;
+mod files;
+mod fmt;
+mod graph;
+mod input;
+mod ops;
+mod phase;
+mod report;
+mod run;
+mod terminal;
+mod verify;
+mod weigh;
+mod weights;
+mod why;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use args::TalkArgs;
+use terminal::{Stop, Terminal};
+
+/// A compiler for convolutional networks: from a short .net file to native code.
+#[derive(Debug, Parser)]
+#[command(
+    name = "netc",
+    version,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    after_help = "Examples:\n  netc report models/lenet5.net\n  netc explain conv\n\n\
+        Exit codes: 0 good, 1 the input is wrong, 2 the command is wrong, 101 a bug of netc's."
+)]
+struct Cli {
+    #[command(flatten)]
+    talk: TalkArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Find every mistake; print nothing if there is none
+    Check(check::Check),
+    /// Layers, shapes, parameters, MACs, memory, receptive field
+    Report(report::Report),
+    /// Run once on pictures, arrays or random input
+    Run(run::Run),
+    /// Measure how long a run takes
+    Bench(bench::Bench),
+    /// Compiled code against the reference, layer by layer
+    Verify(verify::Verify),
+    /// How a weights file binds: bound, missing, unused, wrong shape
+    Weights(weights::Weights),
+    /// Print a stage of the compilation
+    Dump(dump::Dump),
+    /// What was fused, what was not and which condition failed
+    Why(why::Why),
+    /// What a diagnostic means, or what a layer does, with an example
+    Explain(explain::Explain),
+    /// The layers and their arguments
+    Ops(ops::Ops),
+    /// Rewrite files in the one canonical layout
+    Fmt(fmt::Fmt),
+    /// Draw the network as an SVG picture
+    Graph(graph::Graph),
+    /// Completions for a shell
+    Completions(completions::Completions),
+}
+
+/// Runs the command that the program was given.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed pipe is no fault.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    phase::guard(move || {
+        let Cli { talk, command } = cli;
+        let terminal = match Terminal::new(&talk) {
+            Ok(terminal) => terminal,
+            Err(fault) => {
+                terminal::complain(&fault);
+                return ExitCode::from(2);
+            }
+        };
+        let done = dispatch(&terminal, &command);
+        terminal.end(done)
+    })
+}
+
+fn dispatch(terminal: &Terminal, command: &Command) -> Result<(), Stop> {
+    match command {
+        Command::Check(it) => it.run(terminal),
+        Command::Report(it) => it.run(terminal),
+        Command::Run(it) => it.run(terminal),
+        Command::Bench(it) => it.run(terminal),
+        Command::Verify(it) => it.run(terminal),
+        Command::Weights(it) => it.run(terminal),
+        Command::Dump(it) => it.run(terminal),
+        Command::Why(it) => it.run(terminal),
+        Command::Explain(it) => it.run(terminal),
+        Command::Ops(it) => it.run(terminal),
+        Command::Fmt(it) => it.run(terminal),
+        Command::Graph(it) => it.run(terminal),
+        Command::Completions(it) => it.run(terminal),
+    }
+}

@@ -1,0 +1,42 @@
+//! `netc check`: every mistake, and nothing else.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::args::NetArgs;
+use super::terminal::{Stop, Terminal};
+use super::{build, files, phase};
+use crate::elaborate;
+
+/// Find every mistake; print nothing if there is none
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  netc check models/*.net\n  \
+    netc check --error-format json - < models/lenet5.net")]
+pub(super) struct Check {
+    /// Files to check; - is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    net: NetArgs,
+}
+
+impl Check {
+    pub(super) fn run(&self, terminal: &Terminal) -> Result<(), Stop> {
+        phase::enter("checking");
+        let options = build::options(terminal, &self.net, &[])?;
+        let mut faulty = false;
+        for file in &self.files {
+            let checked = files::source(terminal, file).and_then(|(mut sources, root)| {
+                let mut read = |path: &str| files::used(terminal, path);
+                let found = elaborate::check(&mut sources, root, &mut read, &options);
+                terminal.diagnose(&sources, &found)
+            });
+            match checked {
+                Err(Stop::Input) => faulty = true,
+                other => other?,
+            }
+        }
+        if faulty { Err(Stop::Input) } else { Ok(()) }
+    }
+}

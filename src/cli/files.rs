@@ -1,0 +1,127 @@
+//! Files in and out, and the faults of both.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+
+use super::terminal::{Stop, Terminal};
+use crate::diag::{Diagnostic, FileId, Source, Sources, Span};
+use crate::syntax;
+
+/// What a user calls standard input and standard output.
+pub(super) const STREAM: &str = "-";
+
+/// The most bytes that a file which is held in memory may have.
+const FILE_MAX: u64 = 1 << 36;
+
+/// The name of a file as it is shown and as `use` sees it.
+pub(super) fn name(path: &Path) -> String {
+    if path.as_os_str() == STREAM { "<stdin>".to_owned() } else { path.display().to_string() }
+}
+
+/// Reads a file, or standard input for `-`; fails on more than `max` bytes.
+fn read(path: &Path, max: u64) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let read = if path.as_os_str() == STREAM {
+        std::io::stdin().lock().take(max + 1).read_to_end(&mut bytes)
+    } else {
+        File::open(path).and_then(|it| it.take(max + 1).read_to_end(&mut bytes))
+    };
+    read.map_err(|it| it.to_string())?;
+    if bytes.len() as u64 > max {
+        return Err(format!("it has more than {max} bytes"));
+    }
+    Ok(bytes)
+}
+
+/// Reads a file of bytes that a command needs.
+pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Stop> {
+    read(path, FILE_MAX).map_err(|it| Stop::Command(format!("cannot read `{}`: {it}", name(path))))
+}
+
+/// Reads the first file of a net. Text that is not UTF-8 is a fault of the input.
+pub(super) fn source(terminal: &Terminal, path: &Path) -> Result<(Sources, FileId), Stop> {
+    let max = terminal.limits.bytes as u64;
+    let bytes = match File::open(path).and_then(|it| it.metadata()) {
+        Ok(about) if about.is_file() && about.len() > max => {
+            let message = format!("the file has {} bytes, more than {max}", about.len());
+            let fault = Diagnostic::error("limit", Span::default(), message)
+                .help("`--limit bytes=N` changes this limit, if the net is meant so");
+            return Err(fault_of_file(terminal, name(path), String::new(), fault));
+        }
+        _ => bytes(path)?,
+    };
+    let mut sources = Sources::default();
+    let (text, found) = syntax::decode(FileId(0), bytes);
+    let root = sources.add(Source { name: name(path), text });
+    terminal.diagnose(&sources, &found)?;
+    Ok((sources, root))
+}
+
+/// Says what is wrong with a file, at the place that the diagnostic names in its text.
+pub(super) fn fault_of_file(
+    terminal: &Terminal,
+    name: String,
+    text: String,
+    fault: Diagnostic,
+) -> Stop {
+    let mut sources = Sources::default();
+    sources.add(Source { name, text });
+    match terminal.diagnose(&sources, &[fault]) {
+        Ok(()) => Stop::Input,
+        Err(stop) => stop,
+    }
+}
+
+/// Says what is wrong with a file that has no text to show.
+pub(super) fn fault_of_data(
+    terminal: &Terminal,
+    path: &Path,
+    code: &'static str,
+    message: String,
+) -> Stop {
+    let fault = Diagnostic::error(code, Span::default(), message);
+    fault_of_file(terminal, name(path), String::new(), fault)
+}
+
+/// Reads a file that another one uses.
+pub(super) fn used(terminal: &Terminal, path: &str) -> Result<Source, String> {
+    let bytes = read(Path::new(path), terminal.limits.bytes as u64)?;
+    let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
+    Ok(Source { name: path.to_owned(), text })
+}
+
+/// Writes a file whole or not at all: to a temporary file beside it, which then takes its place. `-` is
+/// standard output.
+pub(super) fn write(terminal: &Terminal, path: &Path, data: &[u8]) -> Result<(), Stop> {
+    if path.as_os_str() == STREAM {
+        return terminal.write(data);
+    }
+    let fail = |it: std::io::Error| Stop::Command(format!("cannot write `{}`: {it}", name(path)));
+    let mut file =
+        tempfile::Builder::new().prefix(".netc").tempfile_in(folder(path)).map_err(fail)?;
+    file.write_all(data).and_then(|()| file.as_file().sync_all()).map_err(fail)?;
+    keep_mode(file.path(), path).map_err(fail)?;
+    file.persist(path).map_err(|it| fail(it.error))?;
+    Ok(())
+}
+
+/// The folder in which a file stands.
+pub(super) fn folder(path: &Path) -> &Path {
+    path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Gives a new file the permissions of the one that it replaces, or those of ordinary files.
+pub(super) fn keep_mode(new: &Path, old: &Path) -> std::io::Result<()> {
+    match std::fs::metadata(old) {
+        Ok(about) if about.is_file() => std::fs::set_permissions(new, about.permissions()),
+        _ => {
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt as _;
+                std::fs::set_permissions(new, std::fs::Permissions::from_mode(0o644))?;
+            }
+            Ok(())
+        }
+    }
+}

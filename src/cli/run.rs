@@ -1,0 +1,237 @@
+//! `netc run`: one run, and what came out.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use super::args::{NetArgs, PlainFormat, WeightArgs};
+use super::compile::{self, MachineArgs};
+use super::input::{self, InputArgs};
+use super::terminal::{Stop, Terminal};
+use super::{files, phase, weigh};
+use crate::graph::{Epilogue, Graph, NodeId};
+use crate::report::shown;
+use crate::tensor::Tensor;
+use crate::weights::npz;
+
+/// Run once on pictures, arrays or random input
+///
+/// Results that look like class scores are shown sorted, with what softmax makes of them; --top and --labels
+/// ask for that.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    netc run models/lenet5.net --weights models/lenet5.safetensors --input image=models/digits/7_1.png\n  \
+    netc run models/resnet.net --net ResNet18 --random-weights 1 --format json --top 5")]
+pub(super) struct Run {
+    /// The net; - is standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    net: NetArgs,
+    #[command(flatten)]
+    weights: WeightArgs,
+    #[command(flatten)]
+    inputs: InputArgs,
+    #[command(flatten)]
+    machine: MachineArgs,
+    /// Show the K largest values of each sample
+    #[arg(long, value_name = "K")]
+    top: Option<usize>,
+    /// What the values stand for, one a line
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// Write the outputs as arrays under their names
+    #[arg(long, value_name = "F.npz")]
+    save: Option<PathBuf>,
+    /// How the outputs are written
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    format: PlainFormat,
+}
+
+/// One of the largest values of a sample.
+struct Top {
+    index: usize,
+    value: f32,
+    score: f64,
+}
+
+impl Run {
+    pub(super) fn run(&self, terminal: &Terminal) -> Result<(), Stop> {
+        let labels = self.labels()?;
+        let fed = input::feed(terminal, &self.file, &self.net, &self.inputs)?;
+        let net = &fed.built.net;
+        let weights = weigh::weigh(terminal, net, &self.weights)?;
+        let (plan, code) = (self.machine.plan(), self.machine.code());
+        let compiled = compile::compile(terminal, &net.graph, &weights, &plan, &code)?;
+        drop(weights);
+        phase::enter("running");
+        let mut session = compiled.program.session(self.machine.threads());
+        let inputs: Vec<&[f32]> = fed.values.iter().map(|it| it.data.as_slice()).collect();
+        let begun = Instant::now();
+        session.run(&inputs).expect("the inputs have the net's shapes");
+        let time_ns = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        phase::enter("writing the outputs");
+        let outputs: Vec<(&str, NodeId, &Tensor)> = net
+            .graph
+            .outputs()
+            .iter()
+            .zip(session.outputs())
+            .map(|(output, tensor)| (output.name.as_str(), output.node, tensor))
+            .collect();
+        if let Some(path) = &self.save {
+            let mut archive = std::io::Cursor::new(Vec::new());
+            npz::write(&mut archive, outputs.iter().map(|it| (it.0, it.2))).map_err(|it| {
+                Stop::Command(format!("cannot write `{}`: {it}", files::name(path)))
+            })?;
+            files::write(terminal, path, archive.get_ref())?;
+        }
+        match self.format {
+            PlainFormat::Json => {
+                let mut named = Map::new();
+                for &(name, node, tensor) in &outputs {
+                    named.insert(name.to_owned(), self.json(&net.graph, node, tensor, &labels));
+                }
+                terminal.print_json(&json!({"schema": 1, "outputs": named, "time_ns": time_ns}))
+            }
+            PlainFormat::Text => {
+                let mut text = String::new();
+                for &(name, node, tensor) in &outputs {
+                    self.text(&mut text, name, &net.graph, node, tensor, &labels);
+                }
+                let _ = writeln!(text, "{:.3} ms", time_ns as f64 / 1e6);
+                terminal.print(&text)
+            }
+        }
+    }
+
+    fn labels(&self) -> Result<Vec<String>, Stop> {
+        let Some(path) = &self.labels else { return Ok(Vec::new()) };
+        let text = String::from_utf8_lossy(&files::bytes(path)?).into_owned();
+        Ok(text.lines().map(|it| it.trim().to_owned()).collect())
+    }
+
+    fn json(&self, graph: &Graph, node: NodeId, tensor: &Tensor, labels: &[String]) -> Value {
+        let mut output = json!({
+            "shape": tensor.shape.dims(),
+            "values": tensor.data.iter().map(|&it| number(it)).collect::<Vec<Value>>(),
+        });
+        if let Some(count) = self.top.or_else(|| (!labels.is_empty()).then_some(5)) {
+            let mut rows: Vec<Value> = rows(tensor)
+                .map(|row| {
+                    let top = best(row, count, is_softmax(graph, node));
+                    let one = |it: &Top| {
+                        json!({"index": it.index, "label": labels.get(it.index),
+                               "value": number(it.value), "score": it.score})
+                    };
+                    top.iter().map(one).collect()
+                })
+                .collect();
+            output["top"] = if rows.len() == 1 { rows.remove(0) } else { rows.into() };
+        }
+        output
+    }
+
+    fn text(
+        &self,
+        text: &mut String,
+        name: &str,
+        graph: &Graph,
+        node: NodeId,
+        tensor: &Tensor,
+        labels: &[String],
+    ) {
+        let _ = writeln!(text, "{} {:?}", shown(name), tensor.shape.dims());
+        let classes = tensor.shape.rank() == 2 && tensor.shape.channels() > 1;
+        let count = self.top.or_else(|| (classes || !labels.is_empty()).then_some(5));
+        let Some(count) = count else {
+            const SHOWN: usize = 8;
+            let first: Vec<String> = tensor.data.iter().take(SHOWN).map(f32::to_string).collect();
+            let more = if tensor.data.len() > SHOWN { ", .." } else { "" };
+            let _ = writeln!(text, "  {}{more}", first.join(", "));
+            return;
+        };
+        for (sample, row) in rows(tensor).enumerate() {
+            if tensor.shape.batch() > 1 {
+                let _ = writeln!(text, "  sample {sample}");
+            }
+            for it in best(row, count, is_softmax(graph, node)) {
+                const WIDTH: f64 = 24.0;
+                let bar = "█".repeat((it.score * WIDTH).round() as usize);
+                let label = labels.get(it.index).map_or(String::new(), |it| shown(it));
+                let _ = writeln!(
+                    text,
+                    "{}",
+                    format!(
+                        "  {:>5}  {:>12.6}  {:>6.2} %  {bar:<24}  {label}",
+                        it.index,
+                        it.value,
+                        100.0 * it.score
+                    )
+                    .trim_end()
+                );
+            }
+        }
+    }
+}
+
+/// The samples of an output.
+fn rows(tensor: &Tensor) -> impl Iterator<Item = &[f32]> {
+    tensor.data.chunks_exact((tensor.data.len() / tensor.shape.batch()).max(1))
+}
+
+/// The largest values of a sample, with their share after softmax; NaN comes last.
+fn best(row: &[f32], count: usize, is_softmax: bool) -> Vec<Top> {
+    let largest = row.iter().fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
+    let power = |it: f32| libm::exp(f64::from(it) - f64::from(largest));
+    let sum: f64 = row.iter().map(|&it| power(it)).sum();
+    let mut order: Vec<usize> = (0..row.len()).collect();
+    order.sort_by(|&a, &b| {
+        let key = |it: usize| (row[it].is_nan(), row[it]);
+        let ((a_nan, a), (b_nan, b)) = (key(a), key(b));
+        a_nan.cmp(&b_nan).then(b.total_cmp(&a))
+    });
+    let top = order.into_iter().take(count).map(|index| {
+        let value = row[index];
+        let score = if is_softmax { f64::from(value) } else { power(value) / sum };
+        Top { index, value, score }
+    });
+    top.collect()
+}
+
+/// Whether a value is a softmax's already.
+fn is_softmax(graph: &Graph, node: NodeId) -> bool {
+    graph.layer(node).is_some_and(|layer| {
+        let last = layer.epilogue.iter().rev().find_map(|it| match it {
+            Epilogue::Map(op) => Some(op.entry().name),
+            Epilogue::Add(_) => None,
+        });
+        last.unwrap_or(layer.op.entry().name) == "softmax"
+    })
+}
+
+/// A number with the digits that an f32 needs; `null` for NaN and infinities, which JSON does not have.
+pub(super) fn number(value: f32) -> Value {
+    value.to_string().parse::<f64>().map_or(Value::Null, Value::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_come_first_and_nan_last() {
+        let top = best(&[1.0, f32::NAN, 3.0, 2.0], 4, true);
+        assert_eq!(top.iter().map(|it| it.index).collect::<Vec<_>>(), [2, 3, 0, 1]);
+        let top = best(&[0.0, 0.0], 1, false);
+        assert_eq!((top[0].index, top[0].score), (0, 0.5));
+    }
+
+    #[test]
+    fn numbers_are_as_short_as_f32_allows() {
+        assert_eq!(number(0.1).to_string(), "0.1");
+        assert_eq!(number(f32::NAN), Value::Null);
+    }
+}

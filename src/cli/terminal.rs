@@ -1,0 +1,157 @@
+//! Where output goes: data to standard output, talk to standard error.
+
+use std::cell::Cell;
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::process::ExitCode;
+
+use super::args::{Color, Deny, ErrorFormat, TalkArgs};
+use crate::diag::render::{self, Format};
+use crate::diag::{Diagnostic, Severity, Sources};
+use crate::elaborate::Limits;
+
+/// Why a command ended early.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The input is wrong, and that has been said. Exit code 1.
+    Input,
+    /// The command is wrong; says how. Exit code 2.
+    Command(String),
+    /// Nobody reads the output any more. Exit code 0.
+    Closed,
+}
+
+/// The streams, and how the user wants to be spoken to.
+#[derive(Debug)]
+pub(super) struct Terminal {
+    format: Format,
+    quiet: bool,
+    /// How often `-v` was given.
+    pub(super) verbose: u8,
+    deny_warnings: bool,
+    warned: Cell<bool>,
+    /// The limits of the language.
+    pub(super) limits: Limits,
+    /// The most memory that a program may take, in bytes, if the user set one.
+    pub(super) max_memory: Option<u64>,
+}
+
+impl Terminal {
+    /// Reads the common flags and the environment.
+    pub(super) fn new(talk: &TalkArgs) -> Result<Terminal, String> {
+        let mut limits = Limits::default();
+        for (key, value) in &talk.limit {
+            limits.set(key, *value)?;
+        }
+        let format = match talk.error_format {
+            ErrorFormat::Human => {
+                Format::Human { color: takes_color(talk.color, std::io::stderr().is_terminal()) }
+            }
+            ErrorFormat::Json => Format::Json,
+            ErrorFormat::Github => Format::Github,
+        };
+        Ok(Terminal {
+            format,
+            quiet: talk.quiet,
+            verbose: talk.verbose,
+            deny_warnings: talk.deny == Some(Deny::Warnings),
+            warned: Cell::new(false),
+            limits,
+            max_memory: talk.max_memory,
+        })
+    }
+
+    /// Writes data.
+    pub(super) fn print(&self, data: &str) -> Result<(), Stop> {
+        self.write(data.as_bytes())
+    }
+
+    /// Writes data that need not be text.
+    pub(super) fn write(&self, data: &[u8]) -> Result<(), Stop> {
+        let mut out = std::io::stdout().lock();
+        out.write_all(data).and_then(|()| out.flush()).map_err(|it| match it.kind() {
+            ErrorKind::BrokenPipe => Stop::Closed,
+            _ => Stop::Command(format!("cannot write to standard output: {it}")),
+        })
+    }
+
+    /// Writes a JSON object and a newline.
+    pub(super) fn print_json(&self, value: &serde_json::Value) -> Result<(), Stop> {
+        self.print(&format!("{value}\n"))
+    }
+
+    /// Says something to the user, unless `-q` was given.
+    pub(super) fn say(&self, text: &str) {
+        if !self.quiet && matches!(self.format, Format::Human { .. }) {
+            complain(text);
+        }
+    }
+
+    /// Says something that only `-v` asks for.
+    pub(super) fn chat(&self, text: &str) {
+        if self.verbose > 0 {
+            self.say(text);
+        }
+    }
+
+    /// Shows diagnostics; with `-q` errors only. An error among them stops the command.
+    pub(super) fn diagnose(&self, sources: &Sources, found: &[Diagnostic]) -> Result<(), Stop> {
+        let is_error = |it: &Diagnostic| it.severity == Severity::Error;
+        if found.iter().any(|it| it.severity == Severity::Warning) {
+            self.warned.set(true);
+        }
+        let shown: Vec<Diagnostic> =
+            found.iter().filter(|it| is_error(it) || !self.quiet).cloned().collect();
+        talk(&render::all(sources, &shown, self.format, self.limits.errors));
+        if found.iter().any(is_error) { Err(Stop::Input) } else { Ok(()) }
+    }
+
+    /// Ends the program: says what is left to say.
+    pub(super) fn end(&self, done: Result<(), Stop>) -> ExitCode {
+        match done {
+            Ok(()) if self.deny_warnings && self.warned.get() => {
+                self.say("error: warnings are denied");
+                ExitCode::from(1)
+            }
+            Ok(()) | Err(Stop::Closed) => ExitCode::SUCCESS,
+            Err(Stop::Input) => ExitCode::from(1),
+            Err(Stop::Command(fault)) => {
+                match self.format {
+                    Format::Human { .. } => complain(&format!("error: {fault}")),
+                    Format::Json => complain(
+                        &serde_json::json!({
+                            "code": "command", "severity": "error", "message": fault,
+                            "file": null, "labels": [], "help": null,
+                        })
+                        .to_string(),
+                    ),
+                    Format::Github => {
+                        complain(&format!("::error title=command::{}", fault.replace('\n', "%0A")));
+                    }
+                }
+                ExitCode::from(2)
+            }
+        }
+    }
+}
+
+/// Writes a line to standard error; a closed pipe is no fault.
+pub(super) fn complain(text: &str) {
+    talk(&format!("{text}\n"));
+}
+
+fn talk(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Whether to colour: as the user says, else on a terminal, unless `NO_COLOR` (no-color.org) or a dumb
+/// terminal forbids it. `CLICOLOR_FORCE` colours pipes too.
+fn takes_color(wanted: Color, is_terminal: bool) -> bool {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|it| !it.is_empty());
+    match wanted {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto if set("NO_COLOR") => false,
+        Color::Auto if std::env::var_os("CLICOLOR_FORCE").is_some_and(|it| it != "0") => true,
+        Color::Auto => is_terminal && std::env::var_os("TERM").is_none_or(|it| it != "dumb"),
+    }
+}

@@ -1,0 +1,115 @@
+//! `netc verify`: compiled code against the reference.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use clap::Args;
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use serde_json::{Value, json};
+
+use super::args::{NetArgs, PlainFormat, WeightArgs};
+use super::compile::{self, MachineArgs};
+use super::input::{self, InputArgs};
+use super::terminal::{Stop, Terminal};
+use super::{phase, weigh};
+use crate::report::shown;
+use crate::verify::{self, Check};
+
+/// Compiled code against the reference, layer by layer
+///
+/// Each compiled layer gets what the compiled layers before it made, and is compared with the reference
+/// evaluation in f64. The bound follows from the number of terms in a sum and their size.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  netc verify models/lenet5.net --weights models/lenet5.safetensors\n  \
+    netc verify models/resnet.net --net ResNet18 --random-weights 1 --format json"
+)]
+pub(super) struct Verify {
+    /// The net; - is standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    net: NetArgs,
+    #[command(flatten)]
+    weights: WeightArgs,
+    #[command(flatten)]
+    inputs: InputArgs,
+    #[command(flatten)]
+    machine: MachineArgs,
+    /// How the comparison is written
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    format: PlainFormat,
+}
+
+impl Verify {
+    pub(super) fn run(&self, terminal: &Terminal) -> Result<(), Stop> {
+        let fed = input::feed(terminal, &self.file, &self.net, &self.inputs)?;
+        let net = &fed.built.net;
+        let weights = weigh::weigh(terminal, net, &self.weights)?;
+        let plan = crate::plan::Options { keep_all: true, ..self.machine.plan() };
+        let code = self.machine.code();
+        let compiled = compile::compile(terminal, &net.graph, &weights, &plan, &code)?;
+        phase::enter("running");
+        let mut session = compiled.program.session(self.machine.threads());
+        let inputs: Vec<&[f32]> = fed.values.iter().map(|it| it.data.as_slice()).collect();
+        session.run(&inputs).expect("the inputs have the net's shapes");
+        phase::enter("comparing with the reference");
+        let graph = &compiled.graph;
+        let views: HashMap<_, _> =
+            compiled.program.values().iter().map(|(id, it)| (*id, it)).collect();
+        let value = |id| match graph.inputs().iter().position(|&it| it == id) {
+            Some(at) => fed.values[at].clone(),
+            None => session.read(views[&id]).expect("a layer's value is in the arena or an output"),
+        };
+        let params = |id| weights.tensor(graph, id);
+        let checks = verify::layers(graph, &params, &value);
+        let ok = checks.iter().all(|it| it.ok);
+        match self.format {
+            PlainFormat::Json => terminal.print_json(&json(&checks, ok))?,
+            PlainFormat::Text => terminal.print(&text(&checks))?,
+        }
+        if !ok {
+            let wrong: Vec<String> =
+                checks.iter().filter(|it| !it.ok).map(|it| shown(&it.path)).collect();
+            super::terminal::complain(&format!(
+                "error: compiled code differs from the reference at {}: this is a bug of netc's",
+                wrong.join(", ")
+            ));
+            return Err(Stop::Input);
+        }
+        Ok(())
+    }
+}
+
+fn json(checks: &[Check], ok: bool) -> Value {
+    let layers: Vec<Value> = checks
+        .iter()
+        .map(|it| {
+            json!({"path": it.path, "op": it.op, "max_abs": it.max_abs, "max_rel": it.max_rel,
+                   "bound": it.bound, "ok": it.ok})
+        })
+        .collect();
+    json!({"schema": 1, "ok": ok, "layers": layers})
+}
+
+fn text(checks: &[Check]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
+    table.set_header(["layer", "op", "largest error", "relative", "bound", ""]);
+    for it in checks {
+        table.add_row([
+            Cell::new(shown(&it.path)),
+            Cell::new(it.op),
+            right(format!("{:.2e}", it.max_abs)),
+            right(format!("{:.2e}", it.max_rel)),
+            right(format!("{:.2e}", it.bound)),
+            Cell::new(if it.ok { "ok" } else { "WRONG" }),
+        ]);
+    }
+    let lines: Vec<String> = table.lines().map(|it| it.trim_end().to_owned()).collect();
+    let wrong = checks.iter().filter(|it| !it.ok).count();
+    let said =
+        if wrong == 0 { "all within their bounds".to_owned() } else { format!("{wrong} wrong") };
+    format!("{}\n\n {} layers, {said}\n", lines.join("\n"), checks.len())
+}

@@ -1,0 +1,123 @@
+//! From the flags of a command to weights.
+
+use std::path::Path;
+
+use comfy_table::{ContentArrangement, Table as Grid, presets};
+
+use super::args::WeightArgs;
+use super::terminal::{Stop, Terminal};
+use super::{files, phase};
+use crate::diag::Diagnostic;
+use crate::elaborate::Elaborated;
+use crate::report::{shown, thousands};
+use crate::weights::{self, File, Row, State, Table, Weights};
+
+/// The most proposed rules that are shown.
+const RULES_MAX: usize = 12;
+
+/// The weights that the flags ask for. Without any, random ones from seed 0, and a word about it.
+pub(super) fn weigh(
+    terminal: &Terminal,
+    net: &Elaborated,
+    args: &WeightArgs,
+) -> Result<Weights, Stop> {
+    phase::enter("binding the weights");
+    let Some(path) = &args.weights else {
+        if args.random_weights.is_none() && weights::stored(&net.graph).next().is_some() {
+            terminal.say("note: no --weights given, the weights are random (seed 0)");
+        }
+        return Ok(Weights::random(&net.graph, args.random_weights.unwrap_or(0)));
+    };
+    let partial = args.random_weights.filter(|_| args.partial);
+    let file = read(terminal, path)?;
+    match weights::bind(&net.graph, &net.rules, &file, partial) {
+        Ok(bound) => {
+            if !bound.table.is_complete() {
+                terminal.say(&format!("note: {}", bound.table));
+            }
+            let unused = bound.table.count(|it| *it == State::Unused);
+            if unused > 0 && bound.table.is_complete() {
+                let unused = thousands(unused as u64);
+                terminal.chat(&format!("note: {unused} tensors of the file are unused"));
+            }
+            Ok(bound.weights)
+        }
+        Err(fault) => Err(misfit(terminal, path, &fault.table)),
+    }
+}
+
+/// Reads the table of contents of a weights file.
+pub(super) fn read(terminal: &Terminal, path: &Path) -> Result<File, Stop> {
+    let bytes = files::bytes(path)?;
+    File::read(&files::name(path), bytes)
+        .map_err(|it| files::fault_of_data(terminal, path, "broken-weights", it.message))
+}
+
+/// Says what does not fit, with the rules that would.
+pub(super) fn misfit(terminal: &Terminal, path: &Path, table: &Table) -> Stop {
+    let wrong = table.rows.iter().filter(|it| !matches!(it.state, State::Bound));
+    let mut fault = Diagnostic::error(
+        "weights-misfit",
+        crate::diag::Span::default(),
+        format!("the weights do not fit the net: {table}"),
+    )
+    .note(grid(wrong.take(40)));
+    if let Some(rules) = rules(table) {
+        fault = fault.help(rules);
+    } else {
+        fault = fault.help("`--partial --random-weights SEED` draws what the file lacks");
+    }
+    files::fault_of_file(terminal, files::name(path), String::new(), fault)
+}
+
+/// The rules that would fit, as they would stand in the `.net` file.
+pub(super) fn rules(table: &Table) -> Option<String> {
+    let rules = &table.proposals;
+    let lines: Vec<String> = rules
+        .iter()
+        .take(RULES_MAX)
+        .map(|(to, from)| format!("  \"{}\" <- \"{}\"\n", shown(to), shown(from)))
+        .collect();
+    let more = match rules.len().saturating_sub(RULES_MAX) {
+        0 => String::new(),
+        more => format!("  # and {more} more\n"),
+    };
+    let said = "these rules in the .net file would fit; see that they mean what you mean\n";
+    (!rules.is_empty()).then(|| format!("{said}bind {{\n{}{more}}}", lines.concat()))
+}
+
+/// A table of rows, aligned, without a newline at the end.
+pub(super) fn grid<'a>(rows: impl Iterator<Item = &'a Row>) -> String {
+    let mut grid = Grid::new();
+    grid.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    grid.set_header(["state", "parameter", "shape", "tensor", "its shape"]);
+    for row in rows {
+        let extents = |it: &[usize], none: bool| {
+            if none { String::new() } else { format!("{it:?}") }
+        };
+        let state = match &row.state {
+            State::Unreadable(why) => format!("unreadable ({})", shown(why)),
+            other => name(other).to_owned(),
+        };
+        grid.add_row([
+            state,
+            row.path.as_deref().map(shown).unwrap_or_default(),
+            extents(&row.want, row.path.is_none()),
+            shown(&row.tensor),
+            extents(&row.found, row.state == State::Missing),
+        ]);
+    }
+    let lines: Vec<String> = grid.lines().map(|it| it.trim_end().to_owned()).collect();
+    lines.join("\n")
+}
+
+/// A state in a word or two.
+pub(super) fn name(state: &State) -> &'static str {
+    match state {
+        State::Bound => "bound",
+        State::Missing => "missing",
+        State::WrongShape => "wrong shape",
+        State::Unreadable(_) => "unreadable",
+        State::Unused => "unused",
+    }
+}
