@@ -27,6 +27,7 @@ pub mod ops;
 pub mod elaborate;
 pub mod graph;
 pub mod interpret;
+pub mod onnx;
 pub mod passes;
 pub mod picture;
 pub mod report;

@@ -1,4 +1,136 @@
-//! ONNX files: reading them safely, raising them to netc's operators, writing them.
+//! ONNX files: reading them safely, raising them to netc's operators.
+//!
+//! ```text
+//! bytes --scan--> counts --read--> Model --raise--> Net (calls of operators) --build--> Graph + Weights
+//! ```
+//!
+//! Every extent is known when importing, so shape arithmetic disappears. Knows nothing of files: data
+//! outside the model comes through a callback.
 
+mod build;
+mod constant;
+mod fold;
+mod names;
+mod net;
 pub mod proto;
+mod raise;
+mod read;
 pub mod scan;
+
+use thiserror::Error;
+
+pub use constant::{Constant, Data, element_name};
+pub use read::{External, is_inside};
+
+use crate::graph::Graph;
+use crate::weights::Weights;
+
+/// How a model is imported.
+#[derive(Clone, Copy, Default)]
+pub struct Options<'a> {
+    /// Extents of inputs by name; needed where the file leaves them open.
+    pub inputs: &'a [(String, Vec<usize>)],
+    /// Values of inputs by name; such an input is a constant and no input of the net.
+    pub values: &'a [(String, Constant)],
+    /// Reads so many bytes, from an offset, of a file beside the model. The name stays inside the model's
+    /// folder; the callback must refuse links.
+    pub external: Option<&'a External<'a>>,
+}
+
+/// A value that goes in or out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// Its name in the file.
+    pub name: String,
+    /// Its extents there; the net holds a scalar as a vector of one.
+    pub dims: Vec<usize>,
+    /// Its element type there, as [`proto::element`] names them; the net computes with f32.
+    pub element: i32,
+}
+
+/// A model as netc's own.
+#[derive(Debug)]
+pub struct Imported {
+    /// The net.
+    pub graph: Graph,
+    /// Its parameters.
+    pub weights: Weights,
+    /// The inputs, in the order of the graph's.
+    pub inputs: Vec<Port>,
+    /// The results, in the order of the graph's.
+    pub outputs: Vec<Port>,
+}
+
+/// Why a model is not imported.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The bytes are no model, or far too many things.
+    #[error(transparent)]
+    Scan(#[from] scan::Fault),
+    /// The bytes are no model.
+    #[error("not an ONNX file: {0}")]
+    Decode(String),
+    /// The model contradicts itself or the operators' rules.
+    #[error("{}", .0.join("\n"))]
+    Invalid(Vec<String>),
+    /// The model uses operators that netc does not have: each with the nodes that use it.
+    #[error("{}", missing(.0))]
+    Missing(Vec<(String, Vec<String>)>),
+    /// Inputs whose values decide shapes must be given.
+    #[error("the value of {} decides a shape and must be given: `--input NAME=FILE.npy`", quoted(.0))]
+    NeedsValues(Vec<String>),
+    /// Inputs whose extents the file leaves open must be given.
+    #[error("the extents of {} are open and must be given: `--input NAME=1x3x224x224`", quoted(.0))]
+    NeedsExtents(Vec<String>),
+}
+
+/// The most node names that are listed for one missing operator.
+const NAMES_MAX: usize = 5;
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn missing(operators: &[(String, Vec<String>)]) -> String {
+    let line = |(operator, nodes): &(String, Vec<String>)| {
+        let more = match nodes.len().checked_sub(NAMES_MAX) {
+            None | Some(0) => String::new(),
+            Some(more) => format!(" and {more} more"),
+        };
+        format!("\n  {operator}: {}{more}", quoted(&nodes[..nodes.len().min(NAMES_MAX)]))
+    };
+    let lines: String = operators.iter().map(line).collect();
+    format!("the model uses operators that netc does not have:{lines}")
+}
+
+/// What is wrong with one node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It breaks a rule.
+    Wrong(String),
+    /// It asks for the value of an input.
+    Needs(String),
+}
+
+impl Fault {
+    fn new(message: impl Into<String>) -> Self {
+        Fault::Wrong(message.into())
+    }
+}
+
+/// The values of a stored tensor that lies wholly in its message.
+pub fn decode(tensor: &proto::Tensor) -> Result<Constant, Fault> {
+    constant::decode(tensor, None)
+}
+
+/// The names of a model's inputs, in the order of the file.
+pub fn input_names(bytes: Vec<u8>) -> Result<Vec<String>, Error> {
+    Ok(read::model(bytes)?.inputs()?.into_iter().map(|it| it.name).collect())
+}
+
+/// Imports a model, or says all that is wrong with it.
+pub fn import(bytes: Vec<u8>, name: &str, options: &Options<'_>) -> Result<Imported, Error> {
+    let model = read::model(bytes)?;
+    let net = raise::raise(&model, options)?;
+    Ok(build::build(net, name))
+}

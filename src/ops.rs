@@ -47,6 +47,7 @@ mod mish;
 mod mul;
 mod normalise;
 mod pad;
+mod param;
 mod permute;
 mod prelu;
 mod relu;
@@ -355,6 +356,7 @@ operators! {
     permute::Permute,
     slice::Slice,
     pad::Pad,
+    param::Param,
     upsample::Upsample,
     reorg::Reorg,
     affine::Affine,

@@ -1,7 +1,7 @@
 //! The messages of an ONNX file that netc reads and writes, with the field numbers of the ONNX 1.22 schema
 //! (IR version 13). Fields that netc has no use for are left out and skipped when decoding.
 
-use std::collections::HashMap;
+use prost::bytes::Bytes;
 
 /// A model file.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -155,8 +155,8 @@ pub struct Tensor {
     #[prost(string, tag = "8")]
     pub name: String,
     /// Values of any type, little-endian, instead of the typed fields.
-    #[prost(bytes = "vec", tag = "9")]
-    pub raw_data: Vec<u8>,
+    #[prost(bytes = "bytes", tag = "9")]
+    pub raw_data: Bytes,
     /// Values of type f64.
     #[prost(double, repeated, tag = "10")]
     pub double_data: Vec<f64>,
@@ -269,11 +269,4 @@ pub mod element {
     pub const U64: i32 = 13;
     /// 16-bit floating point with the exponent of f32.
     pub const BF16: i32 = 16;
-}
-
-impl Node {
-    /// Attributes by name.
-    pub fn attributes(&self) -> HashMap<&str, &Attribute> {
-        self.attribute.iter().map(|it| (it.name.as_str(), it)).collect()
-    }
 }

@@ -32,6 +32,10 @@ enum Kind {
     Node,
     Attribute,
     Tensor,
+    ValueInfo,
+    Type,
+    TensorType,
+    TensorShape,
     Other,
 }
 
@@ -67,7 +71,11 @@ fn nested(kind: Kind, field: u64) -> Option<Kind> {
         (Kind::Graph, 1) => Some(Kind::Node),
         (Kind::Node, 5) => Some(Kind::Attribute),
         (Kind::Graph, 5) | (Kind::Attribute, 5 | 10) => Some(Kind::Tensor),
-        (Kind::Graph, 11 | 12 | 13) => Some(Kind::Other),
+        (Kind::Graph, 11 | 12 | 13) => Some(Kind::ValueInfo),
+        (Kind::ValueInfo, 2) => Some(Kind::Type),
+        (Kind::Type, 1) => Some(Kind::TensorType),
+        (Kind::TensorType, 2) => Some(Kind::TensorShape),
+        (Kind::TensorShape, 1) | (Kind::Tensor, 13) => Some(Kind::Other),
         _ => None,
     }
 }
@@ -94,7 +102,7 @@ fn walk(bytes: &[u8], offset: usize, kind: Kind, depth: usize, counts: &mut Coun
                 let end = end.filter(|&it| it <= bytes.len()).ok_or(fault("a field longer than the file", start))?;
                 let inner = nested(kind, key >> 3);
                 tally(inner, counts)?;
-                if let Some(inner) = inner.filter(|it| !matches!(it, Kind::Tensor)) {
+                if let Some(inner) = inner {
                     walk(&bytes[at..end], offset + at, inner, depth + 1, counts)?;
                 }
                 at = end;

@@ -11,16 +11,16 @@ pub(super) fn resolve(axis: i64, rank: usize) -> Option<usize> {
     usize::try_from(axis).ok().filter(|it| *it < rank)
 }
 
-/// The axis that a number names, which is not the batch.
+/// The axis that a number names; 0 is the batch.
 pub(super) fn check(
     constraint: &'static str,
     layer: &str,
     axis: i64,
     input: &Shape,
 ) -> Result<usize, Violation> {
-    resolve(axis, input.rank()).filter(|it| *it >= 1).ok_or_else(|| {
+    resolve(axis, input.rank()).ok_or_else(|| {
         let last = input.rank().saturating_sub(1);
-        let message = format!("`axis` of `{layer}` is {axis}, but {input} has axes 1 to {last}");
+        let message = format!("`axis` of `{layer}` is {axis}, but {input} has axes 0 to {last}");
         Violation::new(constraint, message)
             .help("axis 0 is the batch, 1 the channels; negative numbers count from the end")
     })

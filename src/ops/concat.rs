@@ -6,7 +6,7 @@ use crate::tensor::{Exact, Tensor};
 /// Two or more values one after the other along an axis, the channels unless `axis` says otherwise.
 ///
 /// Constraints:
-/// - (C1) `axis` names an axis of the operands other than the batch;
+/// - (C1) `axis` names an axis of the operands;
 /// - (C2) all operands have the same rank;
 /// - (C3) on every other axis their extents are equal;
 /// - (C4) the output keeps the limits of a tensor.

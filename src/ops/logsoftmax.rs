@@ -10,7 +10,7 @@ use crate::tensor::{Exact, Tensor, max};
 /// ```
 ///
 /// Constraints:
-/// - (C1) `axis` names an axis of the input other than the batch.
+/// - (C1) `axis` names an axis of the input.
 ///
 /// Source: ONNX `LogSoftmax`; PyTorch `LogSoftmax`.
 ///

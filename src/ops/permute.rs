@@ -6,8 +6,7 @@ use crate::tensor::{Exact, Tensor};
 /// The axes in another order: axis `i` of the output is axis `order[i]` of the input.
 ///
 /// Constraints:
-/// - (C1) `order` names every axis of the input once;
-/// - (C2) the batch, axis 0, stays first.
+/// - (C1) `order` names every axis of the input once.
 ///
 /// Source: ONNX `Transpose`; PyTorch `permute`.
 ///
@@ -41,10 +40,6 @@ impl Operator for Permute {
             let message =
                 format!("{:?} is no order of the axes 0 to {last} of {input}", self.order);
             return Err(Violation::new("C1", message).help("name every axis once, the batch as 0"));
-        }
-        if self.order.first() != Some(&0) {
-            let message = format!("{:?} moves the batch, axis 0", self.order);
-            return Err(Violation::new("C2", message).help("begin the order with 0"));
         }
         let dims: Vec<usize> = self.order.iter().map(|&it| input.dims()[it as usize]).collect();
         Ok(Shape::of(&dims))

@@ -3,7 +3,8 @@ use crate::nest::{Affine, Buffer, Expr, Index, Nest};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor};
 
-/// Other extents over the same elements in the order of memory. The batch stays and is not written.
+/// Other extents over the same elements in the order of memory. The batch stays and is not written, unless
+/// `batch` says what it becomes.
 ///
 /// One extent may be -1: it becomes what is left.
 ///
@@ -23,16 +24,21 @@ use crate::tensor::{Exact, Tensor};
 pub struct Reshape {
     /// The extents of a sample.
     pub shape: Vec<i64>,
+    /// The samples; as many as before if not given.
+    pub batch: Option<usize>,
 }
 
 impl Operator for Reshape {
     const NAME: &'static str = "reshape";
 
-    const ARGS: &'static [Arg] =
-        &[Arg::required("shape", "a list of counts, one may be -1", "the extents of a sample")];
+    const ARGS: &'static [Arg] = &[
+        Arg::required("shape", "a list of counts, one may be -1", "the extents of a sample"),
+        Arg::optional("batch", "a count", "", "the samples; as many as before if not given"),
+    ];
 
     fn parse(args: &mut Args<'_>) -> Self {
-        Reshape { shape: args.ints("shape") }
+        let batch = args.has("batch").then(|| args.count("batch"));
+        Reshape { shape: args.ints("shape"), batch }
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {
@@ -44,7 +50,13 @@ impl Operator for Reshape {
                 Violation::new("C1", message).help("extents are at least 1; at most one is -1")
             );
         }
-        let elements: usize = input.sample().iter().product();
+        let batch = self.batch.unwrap_or(input.batch());
+        let all = input.elements();
+        if !all.is_multiple_of(batch) {
+            let message = format!("`batch` is {batch}, but there are {all} elements in all");
+            return Err(Violation::new("C2", message).help("the products must be equal"));
+        }
+        let elements = all / batch;
         let mut given = self.shape.iter().filter(|it| **it != -1);
         let known = given.try_fold(1_usize, |product, it| product.checked_mul(*it as usize));
         let fits = known.is_some_and(|it| match free {
@@ -53,14 +65,17 @@ impl Operator for Reshape {
         });
         let Some(known) = known.filter(|_| fits) else {
             let what = known.map_or("too many".to_owned(), |it| it.to_string());
-            let message =
-                format!("{:?} has {what} elements, but {input} has {elements}", self.shape);
+            let has = match self.batch {
+                None => format!("{input} has {elements}"),
+                Some(batch) => format!("one of {batch} samples has {elements}"),
+            };
+            let message = format!("{:?} has {what} elements, but {has}", self.shape);
             return Err(Violation::new("C2", message)
                 .help("the products must be equal; -1 takes what is left"));
         };
         let extent = |it: &i64| if *it == -1 { elements / known } else { *it as usize };
         let dims: Vec<usize> =
-            [input.batch()].into_iter().chain(self.shape.iter().map(extent)).collect();
+            [batch].into_iter().chain(self.shape.iter().map(extent)).collect();
         sized("C3", "the output", &dims)
     }
 
@@ -70,13 +85,14 @@ impl Operator for Reshape {
     }
 
     fn lower(&self, inputs: &[&Shape], output: &Shape) -> Nest {
+        let first = usize::from(inputs[0].batch() == output.batch());
         let strides = output.strides();
-        let terms: Vec<_> = (1..output.rank()).map(|it| (it, strides[it] as i64)).collect();
+        let terms: Vec<_> = (first..output.rank()).map(|it| (it, strides[it] as i64)).collect();
         let flat = Affine::of(&terms, 0);
         let steps = inputs[0].strides();
-        let mut at = vec![Index::Affine(Affine::axis(0))];
-        for (axis, &extent) in inputs[0].dims().iter().enumerate().skip(1) {
-            let modulo = (axis > 1).then_some(extent);
+        let mut at = vec![Index::Affine(Affine::axis(0)); first];
+        for (axis, &extent) in inputs[0].dims().iter().enumerate().skip(first) {
+            let modulo = (axis > first).then_some(extent);
             at.push(Index::Part { of: flat.clone(), by: steps[axis], modulo });
         }
         Nest::each(output, Expr::Load(Buffer::Input(0), at))

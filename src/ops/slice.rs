@@ -8,7 +8,7 @@ use crate::tensor::{Exact, Tensor};
 /// Negative positions count from the end; without `to` the part goes on to the end.
 ///
 /// Constraints:
-/// - (C1) `axis` names an axis of the input other than the batch;
+/// - (C1) `axis` names an axis of the input;
 /// - (C2) `from` lies inside and `to` lies after it, at most at the end.
 ///
 /// Source: ONNX `Slice`; PyTorch `narrow`.

@@ -12,7 +12,7 @@ use crate::tensor::{Exact, Tensor, max};
 /// A line that holds NaN or +inf, or nothing but -inf, becomes NaN, as in PyTorch.
 ///
 /// Constraints:
-/// - (C1) `axis` names an axis of the input other than the batch.
+/// - (C1) `axis` names an axis of the input.
 ///
 /// Source: Bridle 1990; ONNX `Softmax`.
 ///

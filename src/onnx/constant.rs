@@ -1,0 +1,358 @@
+//! Tensors known when importing.
+
+use std::sync::Arc;
+
+use half::{bf16, f16};
+
+use super::Fault;
+use super::proto::{self, element};
+use crate::shape::Shape;
+use crate::tensor::Tensor;
+
+/// A tensor known when importing. Unlike a [`Tensor`] it may have no axes, or no elements.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Constant {
+    /// Its extents; none for a scalar.
+    pub dims: Vec<usize>,
+    /// The element type, as [`element`] names them.
+    pub element: i32,
+    /// Its values, last axis fastest.
+    pub data: Data,
+}
+
+/// The values of a [`Constant`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Data {
+    /// Of a floating-point type.
+    Real(Arc<Vec<f32>>),
+    /// Of an integer type, or truth values as 0 and 1.
+    Whole(Arc<Vec<i64>>),
+}
+
+/// Whether an element type is one of the floating-point types.
+pub(super) fn is_real(element: i32) -> bool {
+    matches!(element, element::F32 | element::F64 | element::F16 | element::BF16)
+}
+
+/// The name of an element type.
+pub fn element_name(element: i32) -> String {
+    let name = match element {
+        element::F32 => "f32",
+        element::F64 => "f64",
+        element::F16 => "f16",
+        element::BF16 => "bf16",
+        element::U8 => "u8",
+        element::I8 => "i8",
+        element::U16 => "u16",
+        element::I16 => "i16",
+        element::U32 => "u32",
+        element::I32 => "i32",
+        element::U64 => "u64",
+        element::I64 => "i64",
+        element::BOOL => "bool",
+        element::STRING => "string",
+        other => return format!("type {other}"),
+    };
+    name.to_owned()
+}
+
+impl Constant {
+    /// Real numbers; panics if there are not as many as the extents say.
+    pub fn real(dims: Vec<usize>, data: Vec<f32>) -> Self {
+        assert_eq!(dims.iter().product::<usize>(), data.len(), "as many values as {dims:?} say");
+        Self { dims, element: element::F32, data: Data::Real(Arc::new(data)) }
+    }
+
+    /// Whole numbers; panics if there are not as many as the extents say.
+    pub fn whole(dims: Vec<usize>, data: Vec<i64>) -> Self {
+        assert_eq!(dims.iter().product::<usize>(), data.len(), "as many values as {dims:?} say");
+        Self { dims, element: element::I64, data: Data::Whole(Arc::new(data)) }
+    }
+
+    /// A list of whole numbers.
+    pub fn list(data: Vec<i64>) -> Self {
+        Self::whole(vec![data.len()], data)
+    }
+
+    /// The same values as another element type.
+    #[must_use]
+    pub fn of_element(mut self, element: i32) -> Self {
+        self.element = element;
+        self
+    }
+
+    /// The number of elements.
+    pub fn len(&self) -> usize {
+        match &self.data {
+            Data::Real(data) => data.len(),
+            Data::Whole(data) => data.len(),
+        }
+    }
+
+    /// Whether there is no element.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The values as whole numbers, if they are.
+    pub fn ints(&self) -> Option<&[i64]> {
+        match &self.data {
+            Data::Real(_) => None,
+            Data::Whole(data) => Some(data),
+        }
+    }
+
+    /// The values as f32.
+    pub fn floats(&self) -> Vec<f32> {
+        match &self.data {
+            Data::Real(data) => Vec::clone(data),
+            Data::Whole(data) => data.iter().map(|&it| it as f32).collect(),
+        }
+    }
+
+    /// The only value, whatever the rank.
+    pub fn scalar(&self) -> Option<f32> {
+        match &self.data {
+            Data::Real(data) if data.len() == 1 => Some(data[0]),
+            Data::Whole(data) if data.len() == 1 => Some(data[0] as f32),
+            Data::Real(_) | Data::Whole(_) => None,
+        }
+    }
+
+    /// The value that all elements have, if there is one.
+    pub fn uniform(&self) -> Option<f32> {
+        match &self.data {
+            Data::Real(data) => {
+                data.iter().all(|it| *it == data[0]).then(|| data.first().copied()).flatten()
+            }
+            Data::Whole(data) => {
+                data.iter().all(|it| *it == data[0]).then(|| data.first().map(|&it| it as f32)).flatten()
+            }
+        }
+    }
+
+    /// The nearest whole numbers.
+    #[must_use]
+    pub fn rounded(self) -> Self {
+        let data = match self.data {
+            Data::Real(data) => Data::Whole(Arc::new(data.iter().map(|it| it.round() as i64).collect())),
+            whole @ Data::Whole(_) => whole,
+        };
+        Self { data, ..self }
+    }
+
+    /// The same values under other extents with as many elements.
+    #[must_use]
+    pub fn reshaped(mut self, dims: Vec<usize>) -> Self {
+        assert_eq!(dims.iter().product::<usize>(), self.len(), "as many values as {dims:?} say");
+        self.dims = dims;
+        self
+    }
+
+    /// The elements at the given flat positions, under other extents.
+    #[must_use]
+    pub fn picked(&self, dims: Vec<usize>, at: &[usize]) -> Self {
+        assert_eq!(dims.iter().product::<usize>(), at.len(), "as many values as {dims:?} say");
+        let data = match &self.data {
+            Data::Real(data) => Data::Real(Arc::new(at.iter().map(|&it| data[it]).collect())),
+            Data::Whole(data) => Data::Whole(Arc::new(at.iter().map(|&it| data[it]).collect())),
+        };
+        Self { dims, element: self.element, data }
+    }
+
+    /// The elements of a box: `start` and then `steps` for each axis of `dims`.
+    #[must_use]
+    pub fn strided(&self, dims: Vec<usize>, start: usize, steps: &[i64]) -> Self {
+        let data = match &self.data {
+            Data::Real(data) => Data::Real(Arc::new(strided(data, &dims, start, steps))),
+            Data::Whole(data) => Data::Whole(Arc::new(strided(data, &dims, start, steps))),
+        };
+        Self { dims, element: self.element, data }
+    }
+
+    /// The axes in another order.
+    #[must_use]
+    pub fn permuted(&self, order: &[usize]) -> Self {
+        let strides = strides(&self.dims);
+        let dims: Vec<usize> = order.iter().map(|&it| self.dims[it]).collect();
+        let steps: Vec<i64> = order.iter().map(|&it| strides[it] as i64).collect();
+        self.strided(dims, 0, &steps)
+    }
+
+    /// Stretched to larger extents, where extents of 1 repeat; `None` if that cannot be.
+    pub fn stretched(&self, dims: &[usize]) -> Option<Self> {
+        if self.dims == dims {
+            return Some(self.clone());
+        }
+        let free = dims.len().checked_sub(self.dims.len())?;
+        let mut steps = vec![0; free];
+        for ((&extent, stride), &to) in self.dims.iter().zip(strides(&self.dims)).zip(&dims[free..]) {
+            match extent {
+                _ if extent == to => steps.push(stride as i64),
+                1 => steps.push(0),
+                _ => return None,
+            }
+        }
+        Some(self.strided(dims.to_vec(), 0, &steps))
+    }
+
+    /// As a tensor of f32: a scalar becomes a vector of one.
+    pub fn tensor(self) -> Result<Tensor, Fault> {
+        let dims = if self.dims.is_empty() { vec![1] } else { self.dims };
+        let shape = shape(&dims)?;
+        let data = match self.data {
+            Data::Real(data) => Arc::unwrap_or_clone(data),
+            Data::Whole(data) => data.iter().map(|&it| it as f32).collect(),
+        };
+        Ok(Tensor::new(shape, data))
+    }
+}
+
+/// The distance between neighbours on each axis.
+pub(super) fn strides(dims: &[usize]) -> Vec<usize> {
+    let mut strides = vec![1; dims.len()];
+    for axis in (1..dims.len()).rev() {
+        strides[axis - 1] = strides[axis] * dims[axis];
+    }
+    strides
+}
+
+/// The elements of a box, last axis fastest.
+fn strided<T: Copy>(data: &[T], dims: &[usize], start: usize, steps: &[i64]) -> Vec<T> {
+    let count = dims.iter().product();
+    let mut picked = Vec::with_capacity(count);
+    let mut point = vec![0; dims.len()];
+    let mut at = start as i64;
+    while picked.len() < count {
+        picked.push(data[at as usize]);
+        for axis in (0..dims.len()).rev() {
+            point[axis] += 1;
+            at += steps[axis];
+            if point[axis] < dims[axis] {
+                break;
+            }
+            at -= steps[axis] * dims[axis] as i64;
+            point[axis] = 0;
+        }
+    }
+    picked
+}
+
+/// Extents as a shape within the limits; a scalar is a vector of one.
+pub(super) fn shape(dims: &[usize]) -> Result<Shape, Fault> {
+    let dims = if dims.is_empty() { &[1] } else { dims };
+    Shape::checked(dims).ok_or_else(|| {
+        Fault::new(format!("a value would be {dims:?}; netc takes 1 to 2^31 elements on at most 8 axes"))
+    })
+}
+
+/// The extents of a stored tensor.
+pub(super) fn dims(tensor: &proto::Tensor) -> Result<Vec<usize>, Fault> {
+    extents(tensor).map(|it| it.0)
+}
+
+/// The extents of a stored tensor and its number of elements, within the limits.
+fn extents(tensor: &proto::Tensor) -> Result<(Vec<usize>, usize), Fault> {
+    let dims: Option<Vec<usize>> = tensor.dims.iter().map(|&it| usize::try_from(it).ok()).collect();
+    let dims = dims.filter(|it| it.len() <= Shape::RANK_MAX);
+    let count = dims.as_ref().and_then(|it| {
+        it.iter().try_fold(1_usize, |product, &it| product.checked_mul(it)).filter(|&it| it <= Shape::ELEMENTS_MAX)
+    });
+    dims.zip(count).ok_or_else(|| {
+        let dims = &tensor.dims[..tensor.dims.len().min(16)];
+        Fault::new(format!("the tensor `{}` has impossible extents {dims:?}", tensor.name))
+    })
+}
+
+/// The values of a stored tensor; `raw` stands for data that lies outside the file.
+pub(super) fn decode(tensor: &proto::Tensor, raw: Option<&[u8]>) -> Result<Constant, Fault> {
+    let (dims, count) = extents(tensor)?;
+    let element = tensor.data_type;
+    let raw = raw.or((!tensor.raw_data.is_empty()).then_some(&*tensor.raw_data));
+    let data = match raw {
+        Some(bytes) => from_bytes(element, bytes),
+        None => from_fields(tensor),
+    };
+    let data = data.ok_or_else(|| {
+        Fault::new(format!(
+            "the tensor `{}` holds {}, which netc does not read",
+            tensor.name,
+            element_name(element)
+        ))
+    })?;
+    let constant = Constant { dims, element, data };
+    if constant.len() != count {
+        let (dims, found) = (&constant.dims, constant.len());
+        return Err(Fault::new(format!(
+            "the tensor `{}` is {dims:?}, {count} elements, but holds {found}",
+            tensor.name
+        )));
+    }
+    Ok(constant)
+}
+
+/// The bytes that a tensor of so many elements takes, if its type is one that is read.
+pub(super) fn byte_length(tensor: &proto::Tensor) -> Result<usize, Fault> {
+    let (_, count) = extents(tensor)?;
+    let width = match tensor.data_type {
+        element::BOOL | element::U8 | element::I8 => 1,
+        element::U16 | element::I16 | element::F16 | element::BF16 => 2,
+        element::F32 | element::I32 | element::U32 => 4,
+        element::F64 | element::I64 | element::U64 => 8,
+        other => {
+            let what = element_name(other);
+            return Err(Fault::new(format!("the tensor `{}` holds {what}, which netc does not read", tensor.name)));
+        }
+    };
+    Ok(count * width)
+}
+
+fn words<const N: usize, T>(bytes: &[u8], read: impl Fn([u8; N]) -> T) -> Vec<T> {
+    // A length that is no multiple shows as a wrong count.
+    let words = bytes.chunks(N).map(|it| {
+        let mut word = [0; N];
+        word[..it.len()].copy_from_slice(it);
+        read(word)
+    });
+    words.collect()
+}
+
+fn from_bytes(element: i32, bytes: &[u8]) -> Option<Data> {
+    let real = |it| Some(Data::Real(Arc::new(it)));
+    let whole = |it| Some(Data::Whole(Arc::new(it)));
+    match element {
+        element::F32 => real(words(bytes, f32::from_le_bytes)),
+        element::F64 => real(words(bytes, |it| f64::from_le_bytes(it) as f32)),
+        element::F16 => real(words(bytes, |it| f16::from_le_bytes(it).to_f32())),
+        element::BF16 => real(words(bytes, |it| bf16::from_le_bytes(it).to_f32())),
+        element::U8 => whole(bytes.iter().map(|&it| i64::from(it)).collect()),
+        element::BOOL => whole(bytes.iter().map(|&it| i64::from(it != 0)).collect()),
+        element::I8 => whole(bytes.iter().map(|&it| i64::from(it as i8)).collect()),
+        element::U16 => whole(words(bytes, |it| i64::from(u16::from_le_bytes(it)))),
+        element::I16 => whole(words(bytes, |it| i64::from(i16::from_le_bytes(it)))),
+        element::U32 => whole(words(bytes, |it| i64::from(u32::from_le_bytes(it)))),
+        element::I32 => whole(words(bytes, |it| i64::from(i32::from_le_bytes(it)))),
+        element::I64 | element::U64 => whole(words(bytes, i64::from_le_bytes)),
+        _ => None,
+    }
+}
+
+fn from_fields(tensor: &proto::Tensor) -> Option<Data> {
+    let real = |it| Some(Data::Real(Arc::new(it)));
+    let whole = |it| Some(Data::Whole(Arc::new(it)));
+    let bits = |it: &i32| *it as u16;
+    let small = &tensor.int32_data;
+    match tensor.data_type {
+        element::F32 => real(tensor.float_data.clone()),
+        element::F64 => real(tensor.double_data.iter().map(|&it| it as f32).collect()),
+        element::F16 => real(small.iter().map(|it| f16::from_bits(bits(it)).to_f32()).collect()),
+        element::BF16 => real(small.iter().map(|it| bf16::from_bits(bits(it)).to_f32()).collect()),
+        element::U8 | element::I8 | element::U16 | element::I16 | element::I32 => {
+            whole(small.iter().map(|&it| i64::from(it)).collect())
+        }
+        element::BOOL => whole(small.iter().map(|&it| i64::from(it != 0)).collect()),
+        element::I64 => whole(tensor.int64_data.clone()),
+        element::U32 | element::U64 => whole(tensor.uint64_data.iter().map(|&it| it as i64).collect()),
+        _ => None,
+    }
+}

@@ -1,0 +1,561 @@
+//! Nodes as calls of netc's operators.
+//!
+//! Values keep the extents that the file gives them: axis 0 is what netc calls the batch. A scalar is held
+//! as a vector of one.
+
+mod activation;
+mod arithmetic;
+mod convolution;
+mod rearrange;
+mod normalise;
+mod pool;
+mod product;
+mod reduce;
+mod step;
+
+use std::collections::{HashMap, HashSet};
+
+pub(super) use product::broadcast;
+pub(super) use step::Step;
+
+use super::constant::{self, Constant, is_real};
+use super::net::{Arguments, Call, Id, Item, Net};
+use super::proto::{self, Extent};
+use super::read::{self, Declared, Model};
+use super::{Error, Fault, Options, Port, element_name, fold, names};
+use crate::diag::Span;
+use crate::ops::Op;
+use crate::shape::Shape;
+use crate::tensor::Tensor;
+
+/// A value of the model while it is raised.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    /// An operand that was left out.
+    Absent,
+    /// A constant of the file, not decoded yet.
+    Stored(usize),
+    /// A constant.
+    Known(Constant),
+    /// A value of the net.
+    Made(Made),
+}
+
+/// A value of the net and what the file takes it for.
+#[derive(Clone, Debug)]
+pub(super) struct Made {
+    pub(super) id: Id,
+    /// The extents in the file; none for a scalar.
+    pub(super) dims: Vec<usize>,
+    pub(super) element: i32,
+}
+
+/// Raises a node's operator: one value for each of the outputs, or fewer if the rest is not used.
+type Handler = fn(&mut Raise<'_>, &Step<'_>) -> Result<Vec<Value>, Fault>;
+
+fn handler(operator: &str) -> Option<Handler> {
+    activation::handler(operator)
+        .or_else(|| arithmetic::handler(operator))
+        .or_else(|| convolution::handler(operator))
+        .or_else(|| rearrange::handler(operator))
+        .or_else(|| normalise::handler(operator))
+        .or_else(|| pool::handler(operator))
+        .or_else(|| product::handler(operator))
+        .or_else(|| reduce::handler(operator))
+}
+
+/// The most elements that constants made while importing may have together.
+const FOLDED_MAX: usize = 1 << 29;
+
+/// The most multiplications for which a layer of constants is evaluated.
+const MACS_MAX: u64 = 1 << 28;
+
+/// The most faults that are listed.
+const FAULTS_MAX: usize = 20;
+
+/// The state of raising a model.
+pub(super) struct Raise<'a> {
+    model: &'a Model,
+    options: &'a Options<'a>,
+    net: Net,
+    /// `None` for what could not be made, which was reported.
+    values: HashMap<&'a str, Option<Value>>,
+    /// Names of inputs of the net, for asking for their values.
+    inputs: HashMap<Id, String>,
+    /// What the layers of this node are called.
+    label: String,
+    taken: HashSet<String>,
+    /// Elements that constants may still have.
+    left: usize,
+}
+
+/// Raises a model, or says all that is wrong with it.
+pub(super) fn raise(model: &Model, options: &Options<'_>) -> Result<Net, Error> {
+    let live = live(&model.graph);
+    let nodes = || model.graph.node.iter().zip(&live).filter(|it| *it.1).map(|it| it.0);
+    let missing = missing(nodes());
+    if !missing.is_empty() {
+        return Err(Error::Missing(missing));
+    }
+    let mut raise = Raise {
+        model,
+        options,
+        net: Net::default(),
+        values: HashMap::new(),
+        inputs: HashMap::new(),
+        label: String::new(),
+        taken: HashSet::new(),
+        left: FOLDED_MAX,
+    };
+    for (name, &at) in &model.initializers {
+        raise.values.insert(name, Some(Value::Stored(at)));
+    }
+    raise.add_inputs()?;
+    let (mut faults, mut needs) = (Vec::new(), Vec::new());
+    let read = model.graph.node.iter().flat_map(|it| &it.input).chain(model.graph.output.iter().map(|it| &it.name));
+    let read: HashSet<&str> = read.map(String::as_str).collect();
+    for node in nodes() {
+        match raise.node(node, &read) {
+            Ok(()) => {}
+            Err(Fault::Wrong(message)) => faults.push(format!("{}: {message}", names::of_node(node))),
+            Err(Fault::Needs(name)) => needs.push(name),
+        }
+        if faults.len() >= FAULTS_MAX {
+            faults.push("and perhaps more".to_owned());
+            break;
+        }
+    }
+    if !faults.is_empty() {
+        return Err(Error::Invalid(faults));
+    }
+    if !needs.is_empty() {
+        needs.sort();
+        needs.dedup();
+        return Err(Error::NeedsValues(needs));
+    }
+    raise.add_outputs()?;
+    Ok(raise.net)
+}
+
+/// Which nodes the results depend on.
+fn live(graph: &proto::Graph) -> Vec<bool> {
+    let mut wanted: HashSet<&str> = graph.output.iter().map(|it| it.name.as_str()).collect();
+    let mut live = vec![false; graph.node.len()];
+    for (node, live) in graph.node.iter().zip(&mut live).rev() {
+        if node.output.iter().any(|it| !it.is_empty() && wanted.contains(it.as_str())) {
+            *live = true;
+            wanted.extend(node.input.iter().map(String::as_str));
+        }
+    }
+    live
+}
+
+/// Operators that are not known, each with its nodes, in the order of the file.
+fn missing<'a>(nodes: impl Iterator<Item = &'a proto::Node>) -> Vec<(String, Vec<String>)> {
+    let mut missing: Vec<(String, Vec<String>)> = Vec::new();
+    for node in nodes {
+        let own = matches!(node.domain.as_str(), "" | "ai.onnx");
+        if own && (handler(&node.op_type).is_some() || fold::knows(&node.op_type)) {
+            continue;
+        }
+        let operator = if own { node.op_type.clone() } else { format!("{}.{}", node.domain, node.op_type) };
+        let name = names::of_node(node);
+        match missing.iter_mut().find(|it| it.0 == operator) {
+            Some(row) => row.1.push(name),
+            None => missing.push((operator, vec![name])),
+        }
+    }
+    missing
+}
+
+impl<'a> Raise<'a> {
+    fn add_inputs(&mut self) -> Result<(), Error> {
+        let declared = self.model.inputs()?;
+        let (mut open, mut faults) = (Vec::new(), Vec::new());
+        for (name, what) in self.options.inputs.iter().map(|it| (&it.0, "extents")).chain(
+            self.options.values.iter().map(|it| (&it.0, "a value")),
+        ) {
+            if !declared.iter().any(|it| it.name == *name) {
+                let known: Vec<&str> = declared.iter().map(|it| it.name.as_str()).collect();
+                faults.push(format!("there is no input `{name}` to give {what} to; inputs: {}", known.join(", ")));
+            }
+        }
+        for input in declared {
+            let name = self.model.graph.input.iter().find(|it| it.name == input.name);
+            let name = name.map_or("", |it| it.name.as_str());
+            if let Some((_, value)) = self.options.values.iter().find(|it| it.0 == input.name) {
+                let value = value.clone().of_element(input.element);
+                self.values.insert(name, Some(Value::Known(value)));
+                continue;
+            }
+            match self.extents(&input) {
+                Ok(Some(dims)) => match constant::shape(&dims) {
+                    Ok(shape) => self.add_input(name, &input, dims, shape),
+                    Err(Fault::Wrong(fault) | Fault::Needs(fault)) => {
+                        faults.push(format!("the input `{name}`: {fault}"));
+                    }
+                },
+                Ok(None) => open.push(input.name),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        match (faults.is_empty(), open.is_empty()) {
+            (false, _) => Err(Error::Invalid(faults)),
+            (true, false) => Err(Error::NeedsExtents(open)),
+            (true, true) => Ok(()),
+        }
+    }
+
+    fn add_input(&mut self, name: &'a str, input: &Declared, dims: Vec<usize>, shape: Shape) {
+        let id = self.net.add(Item { name: input.name.clone(), shape, call: None });
+        self.taken.insert(input.name.clone());
+        let port = Port { name: input.name.clone(), dims: dims.clone(), element: input.element };
+        self.net.inputs.push((id, port));
+        self.inputs.insert(id, input.name.clone());
+        let made = Made { id, dims, element: input.element };
+        self.values.insert(name, Some(Value::Made(made)));
+    }
+
+    /// The extents of an input: as given, or as declared. An open first extent is a batch of 1.
+    fn extents(&self, input: &Declared) -> Result<Option<Vec<usize>>, String> {
+        let given = self.options.inputs.iter().find(|it| it.0 == input.name).map(|it| &it.1);
+        let name = &input.name;
+        let Some(declared) = &input.dims else { return Ok(given.cloned()) };
+        if let Some(given) = given {
+            let agrees = |(dim, &given): (&Extent, &usize)| match dim {
+                Extent::Size(size) => *size <= 0 || *size == given as i64,
+                Extent::Symbol(_) => true,
+            };
+            if given.len() != declared.len() || !declared.iter().zip(given).all(agrees) {
+                return Err(format!("the input `{name}` cannot be {given:?}; the file says {declared:?}"));
+            }
+            return Ok(Some(given.clone()));
+        }
+        let size = |(axis, dim): (usize, &Extent)| match dim {
+            Extent::Size(size) if *size > 0 => usize::try_from(*size).ok(),
+            _ if axis == 0 && declared.len() > 1 => Some(1),
+            Extent::Size(_) | Extent::Symbol(_) => None,
+        };
+        Ok(declared.iter().enumerate().map(size).collect())
+    }
+
+    fn node(&mut self, node: &'a proto::Node, read: &HashSet<&str>) -> Result<(), Fault> {
+        let mut inputs = Vec::new();
+        for name in &node.input {
+            if name.is_empty() {
+                inputs.push(Value::Absent);
+                continue;
+            }
+            match self.values.get(name.as_str()) {
+                Some(Some(value)) => inputs.push(value.clone()),
+                Some(None) => return self.spoil(node, Ok(())),
+                None => {
+                    let fault = Fault::new(format!("`{name}` is read before any node makes it"));
+                    return self.spoil(node, Err(fault));
+                }
+            }
+        }
+        self.label = names::label(node, &self.model.initializers);
+        let wanted = node.output.iter().map(|it| read.contains(it.as_str())).collect();
+        let step = Step { node, inputs, opset: self.model.opset, wanted };
+        let made = match self.raise_step(&step) {
+            Ok(made) => made,
+            Err(fault) => return self.spoil(node, Err(fault)),
+        };
+        for (i, name) in node.output.iter().enumerate().filter(|it| !it.1.is_empty()) {
+            let value = made.get(i).cloned();
+            if value.is_none() && step.wanted[i] {
+                return self.spoil(node, Err(Fault::new(format!("output {i} of {} is not supported", node.op_type))));
+            }
+            if value.is_some() && self.values.insert(name, value).is_some() {
+                return Err(Fault::new(format!("`{name}` is made twice")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Marks what a node would have made as known to be missing.
+    fn spoil(&mut self, node: &'a proto::Node, result: Result<(), Fault>) -> Result<(), Fault> {
+        for name in &node.output {
+            self.values.insert(name, None);
+        }
+        result
+    }
+
+    fn raise_step(&mut self, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
+        let operator = step.node.op_type.as_str();
+        let known = |it: &Value| matches!(it, Value::Absent | Value::Known(_) | Value::Stored(_));
+        if fold::knows(operator) && step.inputs.iter().all(known) {
+            let constants: Result<Vec<_>, Fault> = step.inputs.iter().map(|it| self.optional(it)).collect();
+            let constants = constants?;
+            if let Some(folded) = fold::fold(step, &constants, self.left)? {
+                return folded.into_iter().map(|it| self.keep(it)).collect();
+            }
+        }
+        match handler(operator) {
+            Some(handler) => handler(self, step),
+            None => {
+                // Only folding knows the operator: what it reads must be constant.
+                for input in &step.inputs {
+                    self.optional(input)?;
+                }
+                Err(Fault::new(format!("{operator} of these element types is not supported")))
+            }
+        }
+    }
+
+    /// A constant made while importing, counted.
+    pub(super) fn keep(&mut self, constant: Constant) -> Result<Value, Fault> {
+        self.left = self.left.checked_sub(constant.len()).ok_or_else(too_much)?;
+        Ok(Value::Known(constant))
+    }
+
+    /// What the file takes a value's extents for.
+    pub(super) fn dims(&self, value: &Value) -> Result<Vec<usize>, Fault> {
+        match value {
+            Value::Absent => Err(Fault::new("an operand is left out that must be there")),
+            Value::Stored(at) => constant::dims(&self.model.graph.initializer[*at]),
+            Value::Known(constant) => Ok(constant.dims.clone()),
+            Value::Made(made) => Ok(made.dims.clone()),
+        }
+    }
+
+    /// What the file takes a value's elements for.
+    pub(super) fn element(&self, value: &Value) -> i32 {
+        match value {
+            Value::Absent => proto::element::F32,
+            Value::Stored(at) => self.model.graph.initializer[*at].data_type,
+            Value::Known(constant) => constant.element,
+            Value::Made(made) => made.element,
+        }
+    }
+
+    /// A value if it is constant.
+    pub(super) fn known(&self, value: &Value) -> Result<Option<Constant>, Fault> {
+        match value {
+            Value::Absent | Value::Made(_) => Ok(None),
+            Value::Stored(at) => {
+                read::tensor(&self.model.graph.initializer[*at], self.options.external).map(Some)
+            }
+            Value::Known(constant) => Ok(Some(constant.clone())),
+        }
+    }
+
+    /// A value that must be constant, unless it is absent.
+    pub(super) fn optional(&self, value: &Value) -> Result<Option<Constant>, Fault> {
+        match value {
+            Value::Made(made) => Err(match self.inputs.get(&made.id) {
+                Some(name) => Fault::Needs(name.clone()),
+                None => {
+                    let name = &self.net.values[made.id.0].name;
+                    Fault::new(format!("the value of `{name}` must be known when importing, and is not"))
+                }
+            }),
+            value => self.known(value),
+        }
+    }
+
+    /// A value that must be constant.
+    pub(super) fn constant(&self, value: &Value) -> Result<Constant, Fault> {
+        self.optional(value)?.ok_or_else(|| Fault::new("an operand is left out that must be there"))
+    }
+
+    /// A constant list of whole numbers.
+    pub(super) fn ints(&self, value: &Value) -> Result<Vec<i64>, Fault> {
+        let constant = self.constant(value)?;
+        let ints = constant.ints().map(<[i64]>::to_vec);
+        ints.ok_or_else(|| Fault::new("an operand holds real numbers where whole ones are needed"))
+    }
+
+    /// A value of the net; a constant becomes a layer that holds it.
+    pub(super) fn made(&mut self, value: &Value) -> Result<Made, Fault> {
+        if let Value::Made(made) = value {
+            return Ok(made.clone());
+        }
+        let constant = self.constant(value)?;
+        let (dims, element) = (constant.dims.clone(), constant.element);
+        let shape = constant::shape(&dims)?;
+        let args = super::net::args()
+            .ints("shape", shape.sample().iter().map(|&it| it as i64))
+            .int("batch", shape.batch());
+        let label = std::mem::take(&mut self.label);
+        let name = match value {
+            Value::Stored(at) => names::of_param(&self.model.graph.initializer[*at].name),
+            _ => format!("{label}.value"),
+        };
+        self.label = name;
+        let made = self.layer("param", args, &[], vec![constant]);
+        self.label = label;
+        made.map(|it| Made { dims, element, ..it })
+    }
+
+    /// Applies a layer. What depends on constants only is computed at once.
+    ///
+    /// The element type is the first operand's.
+    pub(super) fn call(
+        &mut self,
+        layer: &'static str,
+        args: Arguments,
+        operands: &[Value],
+        params: Vec<Constant>,
+    ) -> Result<Value, Fault> {
+        let element = operands.first().map_or(proto::element::F32, |it| self.element(it));
+        if !operands.is_empty()
+            && !operands.iter().any(|it| matches!(it, Value::Made(_)))
+            && let Some(value) = self.evaluate(layer, &args, operands, &params)?
+        {
+            let value = if is_real(element) { value } else { value.rounded() };
+            return self.keep(value.of_element(element));
+        }
+        let made: Result<Vec<Made>, Fault> = operands.iter().map(|it| self.made(it)).collect();
+        Ok(Value::Made(Made { element, ..self.layer(layer, args, &made?, params)? }))
+    }
+
+    fn evaluate(
+        &self,
+        layer: &str,
+        args: &Arguments,
+        operands: &[Value],
+        params: &[Constant],
+    ) -> Result<Option<Constant>, Fault> {
+        let op = parse(layer, args)?;
+        let operands: Result<Vec<Constant>, Fault> = operands.iter().map(|it| self.constant(it)).collect();
+        let (operands, params) = (tensors(operands?)?, tensors(params.to_vec())?);
+        let shapes: Vec<&Shape> = operands.iter().map(|it| &it.shape).collect();
+        let output = infer(&op, &shapes)?;
+        check_params(&op, &shapes, &params)?;
+        if op.macs(&shapes, &output) > MACS_MAX || output.elements() > self.left {
+            return Ok(None);
+        }
+        let (operands, params): (Vec<_>, Vec<_>) = (operands.iter().collect(), params.iter().collect());
+        let value = op.eval(&operands, &params).round();
+        Ok(Some(Constant::real(value.shape.dims().to_vec(), value.data)))
+    }
+
+    fn layer(
+        &mut self,
+        layer: &str,
+        args: Arguments,
+        operands: &[Made],
+        params: Vec<Constant>,
+    ) -> Result<Made, Fault> {
+        let op = parse(layer, &args)?;
+        let ids: Vec<Id> = operands.iter().map(|it| it.id).collect();
+        let shapes: Vec<&Shape> = ids.iter().map(|it| &self.net.values[it.0].shape).collect();
+        let shape = infer(&op, &shapes)?;
+        let params = tensors(params)?;
+        check_params(&op, &shapes, &params)?;
+        let dims = shape.dims().to_vec();
+        let name = names::free(&self.label, &mut self.taken);
+        let call = Call { op, given: args.0, operands: ids, params };
+        let id = self.net.add(Item { name, shape, call: Some(call) });
+        Ok(Made { id, dims, element: proto::element::F32 })
+    }
+
+    /// The same value under other extents with as many elements.
+    pub(super) fn reshape(&mut self, value: &Value, dims: &[usize]) -> Result<Value, Fault> {
+        let from = self.dims(value)?;
+        if from == dims {
+            return Ok(value.clone());
+        }
+        if from.iter().product::<usize>() != dims.iter().product::<usize>() {
+            return Err(Fault::new(format!("{from:?} has not as many elements as {dims:?}")));
+        }
+        if let Some(constant) = self.known(value)? {
+            return Ok(Value::Known(constant.reshaped(dims.to_vec())));
+        }
+        let made = self.made(value)?;
+        let (old, new) = (constant::shape(&from)?, constant::shape(dims)?);
+        if old == new {
+            return Ok(Value::Made(Made { dims: dims.to_vec(), ..made }));
+        }
+        let args = super::net::args();
+        let result = if old.batch() == new.batch() && new.rank() == 2 {
+            self.call("flatten", args, &[Value::Made(made)], Vec::new())
+        } else {
+            let mut args = args.ints("shape", new.sample().iter().map(|&it| it as i64));
+            if old.batch() != new.batch() {
+                args = args.int("batch", new.batch());
+            }
+            self.call("reshape", args, &[Value::Made(made)], Vec::new())
+        };
+        result.map(|it| self.seen_as(it, dims))
+    }
+
+    /// The same value, which the file takes for one of these extents (a scalar, for one).
+    pub(super) fn seen_as(&self, value: Value, dims: &[usize]) -> Value {
+        match value {
+            Value::Made(made) => Value::Made(Made { dims: dims.to_vec(), ..made }),
+            Value::Known(constant) => Value::Known(constant.reshaped(dims.to_vec())),
+            other => other,
+        }
+    }
+
+    fn add_outputs(&mut self) -> Result<(), Error> {
+        let model = self.model;
+        for output in &model.graph.output {
+            let made = match self.values.get(output.name.as_str()).cloned().flatten() {
+                None => Err(Fault::new("no node makes it")),
+                Some(value) => {
+                    self.label = output.name.clone();
+                    self.made(&value)
+                }
+            };
+            match made {
+                Ok(made) => {
+                    let port = Port { name: output.name.clone(), dims: made.dims, element: made.element };
+                    self.net.outputs.push((made.id, port));
+                }
+                Err(Fault::Wrong(fault) | Fault::Needs(fault)) => {
+                    return Err(Error::Invalid(vec![format!("the output `{}`: {fault}", output.name)]));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn too_much() -> Fault {
+    Fault::new(format!("the constants of the model have more than {FOLDED_MAX} elements together"))
+}
+
+fn parse(layer: &str, args: &Arguments) -> Result<Op, Fault> {
+    let op = Op::parse(layer, Span::default(), &args.0);
+    let op = op.unwrap_or_else(|| panic!("there is no layer `{layer}`"));
+    op.map_err(|faults| {
+        let messages: Vec<String> = faults.into_iter().map(|it| it.message).collect();
+        Fault::new(messages.join("; "))
+    })
+}
+
+fn infer(op: &Op, shapes: &[&Shape]) -> Result<Shape, Fault> {
+    let (least, most) = op.entry().arity;
+    if !(least..=most).contains(&shapes.len()) {
+        return Err(Fault::new(format!("`{}` has {} operands", op.entry().name, shapes.len())));
+    }
+    op.infer(shapes).map_err(|it| Fault::new(it.message))
+}
+
+fn tensors(params: Vec<Constant>) -> Result<Vec<Tensor>, Fault> {
+    params.into_iter().map(Constant::tensor).collect()
+}
+
+fn check_params(op: &Op, shapes: &[&Shape], params: &[Tensor]) -> Result<(), Fault> {
+    let specs = op.params(shapes);
+    if specs.len() != params.len() {
+        let found = params.len();
+        return Err(Fault::new(format!("`{}` has {found} parameters, not {}", op.entry().name, specs.len())));
+    }
+    for (spec, param) in specs.iter().zip(params) {
+        if spec.shape != param.shape {
+            let (need, found) = (spec.shape.dims(), param.shape.dims());
+            return Err(Fault::new(format!("its {} is {found:?}, but must be {need:?}", spec.name)));
+        }
+    }
+    Ok(())
+}
+
+/// What to say of an element type that an operator does not take.
+fn wrong_element(element: i32) -> Fault {
+    Fault::new(format!("elements of {} are not supported here", element_name(element)))
+}

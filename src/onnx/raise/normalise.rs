@@ -1,0 +1,69 @@
+//! Normalisation.
+
+use super::{Handler, Raise, Step, Value};
+use crate::onnx::net::args;
+use crate::onnx::{Constant, Fault};
+
+pub(super) fn handler(operator: &str) -> Option<Handler> {
+    Some(match operator {
+        "BatchNormalization" => batch,
+        "InstanceNormalization" => instance,
+        "LRN" => local,
+        "LpNormalization" => lp,
+        "Dropout" => dropout,
+        _ => return None,
+    })
+}
+
+fn batch(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
+    if step.flag("training_mode") {
+        return Err(Fault::new("it is in training mode, which is not supported"));
+    }
+    if step.opset < 9 && step.int("spatial") == Some(0) {
+        return Err(Fault::new("`spatial=0` is not supported"));
+    }
+    let params: Result<Vec<Constant>, Fault> = (1..5).map(|it| raise.constant(step.input(it)?)).collect();
+    let args = args().number("eps", step.float("epsilon").unwrap_or(1e-5));
+    Ok(vec![raise.call("bn", args, &[step.input(0)?.clone()], params?)?])
+}
+
+fn instance(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
+    let params = vec![raise.constant(step.input(1)?)?, raise.constant(step.input(2)?)?];
+    let args = args().number("eps", step.float("epsilon").unwrap_or(1e-5));
+    Ok(vec![raise.call("instancenorm", args, &[step.input(0)?.clone()], params)?])
+}
+
+fn local(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
+    let args = args()
+        .int("size", step.int("size").ok_or_else(|| Fault::new("`size` is missing"))?)
+        .number("alpha", step.float("alpha").unwrap_or(1e-4))
+        .number("beta", step.float("beta").unwrap_or(0.75))
+        .number("k", step.float("bias").unwrap_or(1.0));
+    Ok(vec![raise.call("lrn", args, &[step.input(0)?.clone()], Vec::new())?])
+}
+
+fn lp(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
+    let x = step.input(0)?;
+    let axis = Step::axis(step.int("axis").unwrap_or(-1), raise.dims(x)?.len())?;
+    match (step.int("p").unwrap_or(2), axis) {
+        (2, 1) => Ok(vec![raise.map("l2norm", args(), x)?]),
+        (p, axis) => Err(Fault::new(format!("p = {p} along axis {axis} is not supported"))),
+    }
+}
+
+fn dropout(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
+    let x = step.input(0)?;
+    let training = raise.optional(step.optional(2))?.and_then(|it| it.scalar()).is_some_and(|it| it != 0.0);
+    let ratio = raise.optional(step.optional(1))?.and_then(|it| it.scalar()).unwrap_or(0.5);
+    if training && ratio != 0.0 {
+        return Err(Fault::new("it is in training mode, which is not supported"));
+    }
+    if !step.wants(1) {
+        return Ok(vec![x.clone()]);
+    }
+    let dims = raise.dims(x)?;
+    let count = dims.iter().product();
+    crate::onnx::constant::shape(&dims)?;
+    let mask = Constant::whole(dims, vec![1; count]).of_element(crate::onnx::proto::element::BOOL);
+    Ok(vec![x.clone(), raise.keep(mask)?])
+}

@@ -1,0 +1,57 @@
+//! Pools.
+
+use super::convolution::{Pads, counts, pads, spatial};
+use super::{Handler, Raise, Step, Value};
+use crate::onnx::Fault;
+use crate::onnx::net::{Arguments, args};
+
+pub(super) fn handler(operator: &str) -> Option<Handler> {
+    Some(match operator {
+        "MaxPool" => max_pool,
+        "AveragePool" => average_pool,
+        "GlobalAveragePool" => |raise, step| global(raise, step, "gap"),
+        "GlobalMaxPool" => |raise, step| global(raise, step, "gmp"),
+        _ => return None,
+    })
+}
+
+/// The arguments that both pools have.
+fn window(raise: &Raise<'_>, step: &Step<'_>) -> Result<(Arguments, Pads), Fault> {
+    let dims = raise.dims(step.input(0)?)?;
+    let axes = spatial(&dims)?.len();
+    let kernel = step.extents("kernel_shape", 1, axes)?.ok_or_else(|| Fault::new("`kernel_shape` is missing"))?;
+    let strides = step.extents("strides", 1, axes)?.unwrap_or_else(|| vec![1; axes]);
+    let mut args = args().axes("kernel", &kernel);
+    if strides != kernel {
+        args = args.axes("stride", &strides);
+    }
+    let pads = pads(step, axes)?;
+    args = pads.write(args);
+    args = counts(step, "dilations", axes, "dilation", args)?;
+    if step.flag("ceil_mode") {
+        args = args.flag("ceil", true);
+    }
+    Ok((args, pads))
+}
+
+fn max_pool(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
+    let (args, _) = window(raise, step)?;
+    if step.wants(1) {
+        return Err(Fault::new("the positions of the maxima are not supported"));
+    }
+    Ok(vec![raise.call("maxpool", args, &[step.input(0)?.clone()], Vec::new())?])
+}
+
+fn average_pool(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
+    let (mut args, pads) = window(raise, step)?;
+    let none = matches!(&pads, Pads::Rows(rows) if rows.iter().all(|it| *it == (0, 0)));
+    if !step.flag("count_include_pad") && !none {
+        args = args.flag("count_pad", false);
+    }
+    Ok(vec![raise.call("avgpool", args, &[step.input(0)?.clone()], Vec::new())?])
+}
+
+fn global(raise: &mut Raise<'_>, step: &Step<'_>, layer: &'static str) -> Result<Vec<Value>, Fault> {
+    let args = args().flag("keep", true);
+    Ok(vec![raise.call(layer, args, &[step.input(0)?.clone()], Vec::new())?])
+}

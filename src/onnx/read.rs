@@ -1,0 +1,153 @@
+//! From the bytes of a file to a model whose every tensor can be decoded safely.
+
+use std::collections::HashMap;
+
+use prost::Message;
+use prost::bytes::Bytes;
+
+use super::constant::{self, Constant};
+use super::proto::{self, Extent};
+use super::{Error, Fault, scan};
+
+/// Reads so many bytes of a file beside the model: its name, an offset and a length.
+pub type External<'a> = dyn Fn(&str, u64, u64) -> Result<Vec<u8>, String> + 'a;
+
+/// A model file, decoded; tensors keep the form of the file until they are asked for.
+pub(super) struct Model {
+    pub(super) graph: proto::Graph,
+    /// The version of ONNX's own operators.
+    pub(super) opset: i64,
+    /// Constants by name: their position among the graph's.
+    pub(super) initializers: HashMap<String, usize>,
+}
+
+/// What is known of an input.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Declared {
+    pub(super) name: String,
+    pub(super) element: i32,
+    /// The extents; `None` if the rank is unknown.
+    pub(super) dims: Option<Vec<Extent>>,
+}
+
+const OPSET_MIN: i64 = 1;
+const OPSET_MAX: i64 = 30;
+
+/// Decodes a model, or says why not.
+pub(super) fn model(bytes: Vec<u8>) -> Result<Model, Error> {
+    scan::count(&bytes)?;
+    let model = proto::Model::decode(Bytes::from(bytes)).map_err(|it| Error::Decode(it.to_string()))?;
+    let mut opset = None;
+    let mut faults = Vec::new();
+    for set in &model.opset_import {
+        match set.domain.as_str() {
+            "" | "ai.onnx" => opset = Some(set.version),
+            // Only nodes of other domains need them, and each of those is reported.
+            _ => {}
+        }
+    }
+    let graph = model.graph.ok_or(Error::Invalid(vec!["the file has no graph".to_owned()]))?;
+    let opset = opset.unwrap_or(1);
+    if !(OPSET_MIN..=OPSET_MAX).contains(&opset) {
+        faults.push(format!("operator set {opset} is unknown; netc reads 1 to {OPSET_MAX}"));
+    }
+    if !graph.sparse_initializer.is_empty() {
+        faults.push("the model has sparse constants, which netc does not read".to_owned());
+    }
+    let mut initializers = HashMap::new();
+    for (at, tensor) in graph.initializer.iter().enumerate() {
+        if initializers.insert(tensor.name.clone(), at).is_some() {
+            faults.push(format!("two constants are called `{}`", tensor.name));
+        }
+    }
+    if graph.output.is_empty() {
+        faults.push("the graph has no output".to_owned());
+    }
+    match faults.is_empty() {
+        true => Ok(Model { graph, opset, initializers }),
+        false => Err(Error::Invalid(faults)),
+    }
+}
+
+impl Model {
+    /// The inputs that a caller gives: those that are not constants with a name in the list of inputs.
+    pub(super) fn inputs(&self) -> Result<Vec<Declared>, Error> {
+        let given = self.graph.input.iter().filter(|it| !self.initializers.contains_key(&it.name));
+        let mut seen = HashMap::new();
+        let mut declared = Vec::new();
+        for input in given {
+            if seen.insert(&input.name, ()).is_some() {
+                return Err(Error::Invalid(vec![format!("two inputs are called `{}`", input.name)]));
+            }
+            let tensor = input.r#type.as_ref().and_then(|it| it.tensor_type.as_ref());
+            let Some(tensor) = tensor else {
+                let message = format!("the input `{}` is no tensor", input.name);
+                return Err(Error::Invalid(vec![message]));
+            };
+            let dims = tensor.shape.as_ref().map(|shape| shape.dim.iter().map(extent).collect());
+            declared.push(Declared { name: input.name.clone(), element: tensor.elem_type, dims });
+        }
+        Ok(declared)
+    }
+}
+
+fn extent(dim: &proto::Dimension) -> Extent {
+    dim.value.clone().unwrap_or_else(|| Extent::Symbol("?".to_owned()))
+}
+
+/// The values of a stored tensor, wherever they lie.
+pub(super) fn tensor(tensor: &proto::Tensor, external: Option<&External<'_>>) -> Result<Constant, Fault> {
+    if tensor.data_location != 1 {
+        return constant::decode(tensor, None);
+    }
+    let entry = |key: &str| tensor.external_data.iter().find(|it| it.key == key).map(|it| it.value.as_str());
+    let number = |key: &str, fallback: u64| match entry(key) {
+        None => Ok(fallback),
+        Some(text) => text
+            .parse::<u64>()
+            .map_err(|_| Fault::new(format!("the tensor `{}` has {key} {text:?}, no number", tensor.name))),
+    };
+    let location = entry("location").unwrap_or_default();
+    if !is_inside(location) {
+        return Err(Fault::new(format!(
+            "the tensor `{}` lies in {location:?}, which is not inside the model's folder",
+            tensor.name
+        )));
+    }
+    let expected = constant::byte_length(tensor)? as u64;
+    let (offset, length) = (number("offset", 0)?, number("length", expected)?);
+    if length != expected {
+        return Err(Fault::new(format!(
+            "the tensor `{}` needs {expected} bytes, but {length} of {location:?} are said to be its own",
+            tensor.name
+        )));
+    }
+    let read = external.ok_or_else(|| {
+        Fault::new(format!("the tensor `{}` lies in the file {location:?}, which is not at hand", tensor.name))
+    })?;
+    let bytes = read(location, offset, length)
+        .map_err(|it| Fault::new(format!("the tensor `{}`: {it}", tensor.name)))?;
+    constant::decode(tensor, Some(&bytes))
+}
+
+/// Whether a path stays inside the folder that it starts in: relative, of plain names only.
+pub fn is_inside(path: &str) -> bool {
+    let plain = |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains(['\\', ':', '\0']);
+    let path = path.strip_prefix("./").unwrap_or(path);
+    path.len() <= 4096 && path.split('/').all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_inside;
+
+    #[test]
+    fn only_plain_names_stay_inside() {
+        for path in ["a.bin", "weights/a.bin", "./a.bin", "a..b"] {
+            assert!(is_inside(path), "{path}");
+        }
+        for path in ["", "/a", "..", "../a", "a/../../b", "a//b", "c:\\a", "a\\b", "a/./b", "a\0b"] {
+            assert!(!is_inside(path), "{path:?}");
+        }
+    }
+}
