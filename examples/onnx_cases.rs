@@ -19,7 +19,9 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [data, rest @ ..] = args.as_slice() else { return Err("usage: onnx_cases DATA [LIST]".into()) };
+    let [data, rest @ ..] = args.as_slice() else {
+        return Err("usage: onnx_cases DATA [LIST]".into());
+    };
     let listed = rest.first().map(fs::read_to_string).transpose()?;
     let (mut passed, mut failed) = (0, Vec::new());
     for case in cases(Path::new(data), listed.as_deref())? {
@@ -60,7 +62,8 @@ fn cases(data: &Path, listed: Option<&str>) -> Result<Vec<PathBuf>> {
 
 fn run(case: &Path) -> Result<()> {
     let bytes = fs::read(case.join("model.onnx"))?;
-    let mut sets: Vec<PathBuf> = fs::read_dir(case)?.filter_map(|it| it.ok().map(|it| it.path())).collect();
+    let mut sets: Vec<PathBuf> =
+        fs::read_dir(case)?.filter_map(|it| it.ok().map(|it| it.path())).collect();
     sets.retain(|it| it.is_dir());
     sets.sort();
     for set in sets {
@@ -110,12 +113,17 @@ fn import(bytes: &[u8], given: &[(String, Constant)]) -> Result<Imported> {
     }
 }
 
-fn check(imported: &Imported, given: &[(String, Constant)], expected: &[(String, Constant)]) -> Result<()> {
+fn check(
+    imported: &Imported,
+    given: &[(String, Constant)],
+    expected: &[(String, Constant)],
+) -> Result<()> {
     let graph = &imported.graph;
     let by_name: HashMap<&str, &Constant> = given.iter().map(|it| (it.0.as_str(), &it.1)).collect();
     let mut inputs = Vec::new();
     for (port, &node) in imported.inputs.iter().zip(graph.inputs()) {
-        let constant = by_name.get(port.name.as_str()).ok_or_else(|| format!("no value for {}", port.name))?;
+        let constant =
+            by_name.get(port.name.as_str()).ok_or_else(|| format!("no value for {}", port.name))?;
         let shape = Shape::of(graph.node(node).shape.dims());
         inputs.push(Tensor::new(shape, constant.floats()));
     }
@@ -123,7 +131,11 @@ fn check(imported: &Imported, given: &[(String, Constant)], expected: &[(String,
     let outputs = interpret::outputs(graph, &params, &inputs);
     for ((output, port), (_, want)) in outputs.iter().zip(&imported.outputs).zip(expected) {
         if port.dims != want.dims {
-            return Err(format!("output {} is {:?}, expected {:?}", port.name, port.dims, want.dims).into());
+            return Err(format!(
+                "output {} is {:?}, expected {:?}",
+                port.name, port.dims, want.dims
+            )
+            .into());
         }
         if port.element != want.element {
             return Err(format!("output {} has another element type", port.name).into());

@@ -1,7 +1,7 @@
 //! A list of calls as a graph with weights.
 
-use super::net::{Id, Net};
 use super::Imported;
+use super::net::{Id, Net};
 use crate::diag::Span;
 use crate::graph::{Graph, Layer, NodeId, Param, Source};
 use crate::ops::Role;
@@ -22,8 +22,11 @@ pub(super) fn build(net: Net, name: &str) -> Imported {
             nodes.push(None);
             continue;
         }
-        let operands: Vec<NodeId> =
-            call.operands.iter().map(|it| nodes[it.0].expect("a used layer's operands are used")).collect();
+        let operands: Vec<NodeId> = call
+            .operands
+            .iter()
+            .map(|it| nodes[it.0].expect("a used layer's operands are used"))
+            .collect();
         let shapes: Vec<_> = operands.iter().map(|&it| &graph.node(it).shape).collect();
         let specs = call.op.params(&shapes);
         let mut params = Vec::with_capacity(specs.len());

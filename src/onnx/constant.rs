@@ -125,9 +125,11 @@ impl Constant {
             Data::Real(data) => {
                 data.iter().all(|it| *it == data[0]).then(|| data.first().copied()).flatten()
             }
-            Data::Whole(data) => {
-                data.iter().all(|it| *it == data[0]).then(|| data.first().map(|&it| it as f32)).flatten()
-            }
+            Data::Whole(data) => data
+                .iter()
+                .all(|it| *it == data[0])
+                .then(|| data.first().map(|&it| it as f32))
+                .flatten(),
         }
     }
 
@@ -135,7 +137,9 @@ impl Constant {
     #[must_use]
     pub fn rounded(self) -> Self {
         let data = match self.data {
-            Data::Real(data) => Data::Whole(Arc::new(data.iter().map(|it| it.round() as i64).collect())),
+            Data::Real(data) => {
+                Data::Whole(Arc::new(data.iter().map(|it| it.round() as i64).collect()))
+            }
             whole @ Data::Whole(_) => whole,
         };
         Self { data, ..self }
@@ -186,7 +190,8 @@ impl Constant {
         }
         let free = dims.len().checked_sub(self.dims.len())?;
         let mut steps = vec![0; free];
-        for ((&extent, stride), &to) in self.dims.iter().zip(strides(&self.dims)).zip(&dims[free..]) {
+        for ((&extent, stride), &to) in self.dims.iter().zip(strides(&self.dims)).zip(&dims[free..])
+        {
             match extent {
                 _ if extent == to => steps.push(stride as i64),
                 1 => steps.push(0),
@@ -242,7 +247,9 @@ fn strided<T: Copy>(data: &[T], dims: &[usize], start: usize, steps: &[i64]) -> 
 pub(super) fn shape(dims: &[usize]) -> Result<Shape, Fault> {
     let dims = if dims.is_empty() { &[1] } else { dims };
     Shape::checked(dims).ok_or_else(|| {
-        Fault::new(format!("a value would be {dims:?}; netc takes 1 to 2^31 elements on at most 8 axes"))
+        Fault::new(format!(
+            "a value would be {dims:?}; netc takes 1 to 2^31 elements on at most 8 axes"
+        ))
     })
 }
 
@@ -256,7 +263,9 @@ fn extents(tensor: &proto::Tensor) -> Result<(Vec<usize>, usize), Fault> {
     let dims: Option<Vec<usize>> = tensor.dims.iter().map(|&it| usize::try_from(it).ok()).collect();
     let dims = dims.filter(|it| it.len() <= Shape::RANK_MAX);
     let count = dims.as_ref().and_then(|it| {
-        it.iter().try_fold(1_usize, |product, &it| product.checked_mul(it)).filter(|&it| it <= Shape::ELEMENTS_MAX)
+        it.iter()
+            .try_fold(1_usize, |product, &it| product.checked_mul(it))
+            .filter(|&it| it <= Shape::ELEMENTS_MAX)
     });
     dims.zip(count).ok_or_else(|| {
         let dims = &tensor.dims[..tensor.dims.len().min(16)];
@@ -301,7 +310,10 @@ pub(super) fn byte_length(tensor: &proto::Tensor) -> Result<usize, Fault> {
         element::F64 | element::I64 | element::U64 => 8,
         other => {
             let what = element_name(other);
-            return Err(Fault::new(format!("the tensor `{}` holds {what}, which netc does not read", tensor.name)));
+            return Err(Fault::new(format!(
+                "the tensor `{}` holds {what}, which netc does not read",
+                tensor.name
+            )));
         }
     };
     Ok(count * width)
@@ -352,7 +364,9 @@ fn from_fields(tensor: &proto::Tensor) -> Option<Data> {
         }
         element::BOOL => whole(small.iter().map(|&it| i64::from(it != 0)).collect()),
         element::I64 => whole(tensor.int64_data.clone()),
-        element::U32 | element::U64 => whole(tensor.uint64_data.iter().map(|&it| it as i64).collect()),
+        element::U32 | element::U64 => {
+            whole(tensor.uint64_data.iter().map(|&it| it as i64).collect())
+        }
         _ => None,
     }
 }

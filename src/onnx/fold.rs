@@ -56,7 +56,10 @@ pub(super) fn fold(
     left: usize,
 ) -> Result<Option<Vec<Constant>>, Fault> {
     let input = |at: usize| {
-        inputs.get(at).and_then(Option::as_ref).ok_or_else(|| Fault::new(format!("operand {at} is left out")))
+        inputs
+            .get(at)
+            .and_then(Option::as_ref)
+            .ok_or_else(|| Fault::new(format!("operand {at} is left out")))
     };
     let whole = || inputs.iter().flatten().all(|it| it.ints().is_some());
     let folded = match step.node.op_type.as_str() {
@@ -74,13 +77,17 @@ pub(super) fn fold(
         "Not" => whole_map(input(0)?, |it| i64::from(it == 0))?,
         "Neg" if whole() => whole_map(input(0)?, i64::wrapping_neg)?,
         "Abs" if whole() => whole_map(input(0)?, i64::wrapping_abs)?,
-        "ReduceProd" | "ReduceSum" | "ReduceMax" | "ReduceMin" if whole() => match reduce(step, inputs)? {
-            Some(folded) => folded,
-            None => return Ok(None),
-        },
+        "ReduceProd" | "ReduceSum" | "ReduceMax" | "ReduceMin" if whole() => {
+            match reduce(step, inputs)? {
+                Some(folded) => folded,
+                None => return Ok(None),
+            }
+        }
         "DequantizeLinear" => dequantise(step, inputs)?,
         "QuantizeLinear" => quantise(step, inputs)?,
-        "Equal" | "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual" => compare(step, input(0)?, input(1)?)?,
+        "Equal" | "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual" => {
+            compare(step, input(0)?, input(1)?)?
+        }
         operator => match arithmetic(operator).filter(|_| whole()) {
             Some(f) => {
                 let first = input(0)?.clone();
@@ -98,14 +105,17 @@ fn from_attributes(step: &Step<'_>) -> Result<Constant, Fault> {
     };
     match attribute.name.as_str() {
         "value" => {
-            let tensor = attribute.t.as_ref().ok_or_else(|| Fault::new("its value is no tensor"))?;
+            let tensor =
+                attribute.t.as_ref().ok_or_else(|| Fault::new("its value is no tensor"))?;
             match tensor.data_location {
                 0 => constant::decode(tensor, None),
                 _ => Err(Fault::new("its value lies outside the file")),
             }
         }
         "value_float" => Ok(Constant::real(Vec::new(), vec![attribute.f])),
-        "value_floats" => Ok(Constant::real(vec![attribute.floats.len()], attribute.floats.clone())),
+        "value_floats" => {
+            Ok(Constant::real(vec![attribute.floats.len()], attribute.floats.clone()))
+        }
         "value_int" => Ok(Constant::whole(Vec::new(), vec![attribute.i])),
         "value_ints" => Ok(Constant::list(attribute.ints.clone())),
         other => Err(Fault::new(format!("a constant given as `{other}` is not supported"))),
@@ -114,7 +124,8 @@ fn from_attributes(step: &Step<'_>) -> Result<Constant, Fault> {
 
 /// Whole numbers as extents, if they have at most `left` elements together.
 fn extents(list: &Constant, left: usize) -> Result<Vec<usize>, Fault> {
-    let wrong = || Fault::new("its extents are no whole numbers of at least 0, or far too many elements");
+    let wrong =
+        || Fault::new("its extents are no whole numbers of at least 0, or far too many elements");
     let dims: Option<Vec<usize>> =
         list.ints().and_then(|it| it.iter().map(|&it| usize::try_from(it).ok()).collect());
     let dims = dims.filter(|it| it.len() <= crate::shape::Shape::RANK_MAX).ok_or_else(wrong)?;
@@ -149,22 +160,29 @@ fn concat(step: &Step<'_>, inputs: &[Option<Constant>]) -> Result<Constant, Faul
             && (0..dims.len()).all(|it| it == axis || part.dims[it] == dims[it])
             && is_real(part.element) == is_real(first.element);
         if !alike {
-            return Err(Fault::new(format!("{:?} and {:?} do not join along axis {axis}", first.dims, part.dims)));
+            return Err(Fault::new(format!(
+                "{:?} and {:?} do not join along axis {axis}",
+                first.dims, part.dims
+            )));
         }
         dims[axis] += part.dims[axis];
     }
     let before: usize = dims[..axis].iter().product();
     let line = |part: &Constant| part.dims[axis..].iter().product::<usize>();
     fn join<T: Copy>(before: usize, parts: &[(&[T], usize)]) -> Arc<Vec<T>> {
-        let rows = (0..before).flat_map(|i| parts.iter().flat_map(move |(data, n)| data[i * n..][..*n].iter().copied()));
+        let rows = (0..before).flat_map(|i| {
+            parts.iter().flat_map(move |(data, n)| data[i * n..][..*n].iter().copied())
+        });
         Arc::new(rows.collect())
     }
     let data = if is_real(first.element) {
         let floats: Vec<Vec<f32>> = parts.iter().map(|it| it.floats()).collect();
-        let parts: Vec<_> = floats.iter().zip(&parts).map(|(data, it)| (data.as_slice(), line(it))).collect();
+        let parts: Vec<_> =
+            floats.iter().zip(&parts).map(|(data, it)| (data.as_slice(), line(it))).collect();
         Data::Real(join(before, &parts))
     } else {
-        let parts: Vec<_> = parts.iter().map(|it| (it.ints().unwrap_or_default(), line(it))).collect();
+        let parts: Vec<_> =
+            parts.iter().map(|it| (it.ints().unwrap_or_default(), line(it))).collect();
         Data::Whole(join(before, &parts))
     };
     Ok(Constant { dims, element: first.element, data })
@@ -177,28 +195,45 @@ fn cast(x: &Constant, to: i64) -> Result<Constant, Fault> {
         (Data::Real(data), false) if to == element::BOOL => {
             Data::Whole(Arc::new(data.iter().map(|it| i64::from(*it != 0.0)).collect()))
         }
-        (Data::Real(data), false) => Data::Whole(Arc::new(data.iter().map(|it| *it as i64).collect())),
+        (Data::Real(data), false) => {
+            Data::Whole(Arc::new(data.iter().map(|it| *it as i64).collect()))
+        }
         (Data::Whole(data), false) if to == element::BOOL => {
             Data::Whole(Arc::new(data.iter().map(|it| i64::from(*it != 0)).collect()))
         }
         (Data::Whole(data), false) => Data::Whole(data.clone()),
     };
     if constant::element_name(to).starts_with("type") || to == element::STRING {
-        return Err(Fault::new(format!("a cast to {} is not supported", constant::element_name(to))));
+        return Err(Fault::new(format!(
+            "a cast to {} is not supported",
+            constant::element_name(to)
+        )));
     }
     Ok(Constant { dims: x.dims.clone(), element: to, data })
 }
 
-fn range(start: &Constant, limit: &Constant, step: &Constant, left: usize) -> Result<Constant, Fault> {
+fn range(
+    start: &Constant,
+    limit: &Constant,
+    step: &Constant,
+    left: usize,
+) -> Result<Constant, Fault> {
     let wrong = || Fault::new("its bounds are no numbers, or far too many between them");
-    if let (Some(&[start]), Some(&[limit]), Some(&[step])) = (start.ints(), limit.ints(), step.ints()) {
+    if let (Some(&[start]), Some(&[limit]), Some(&[step])) =
+        (start.ints(), limit.ints(), step.ints())
+    {
         let span = if step > 0 { limit.checked_sub(start) } else { start.checked_sub(limit) };
         let span = span.filter(|_| step != 0).ok_or_else(wrong)?;
         let count = (span.max(0) as u64).div_ceil(step.unsigned_abs());
         let count = usize::try_from(count).ok().filter(|it| *it <= left).ok_or_else(wrong)?;
         return Ok(Constant::list((0..count).map(|it| start + it as i64 * step).collect()));
     }
-    let (start, limit, step) = start.scalar().zip(limit.scalar()).zip(step.scalar()).map(|((a, b), c)| (a, b, c)).ok_or_else(wrong)?;
+    let (start, limit, step) = start
+        .scalar()
+        .zip(limit.scalar())
+        .zip(step.scalar())
+        .map(|((a, b), c)| (a, b, c))
+        .ok_or_else(wrong)?;
     let count = ((f64::from(limit) - f64::from(start)) / f64::from(step)).ceil();
     if !(count <= left as f64) {
         return Err(wrong());
@@ -210,9 +245,13 @@ fn range(start: &Constant, limit: &Constant, step: &Constant, left: usize) -> Re
 /// Two constants stretched to common extents.
 fn stretched(a: &Constant, b: &Constant) -> Result<(Constant, Constant), Fault> {
     let dims = broadcast(&a.dims, &b.dims)?;
-    let stretch = |it: &Constant| it.stretched(&dims).ok_or_else(|| Fault::new("its operands do not stretch"));
+    let stretch = |it: &Constant| {
+        it.stretched(&dims).ok_or_else(|| Fault::new("its operands do not stretch"))
+    };
     let count = dims.iter().try_fold(1_usize, |product, &it| product.checked_mul(it));
-    count.filter(|it| *it <= 1 << 26).ok_or_else(|| Fault::new("constants of far too many elements"))?;
+    count
+        .filter(|it| *it <= 1 << 26)
+        .ok_or_else(|| Fault::new("constants of far too many elements"))?;
     Ok((stretch(a)?, stretch(b)?))
 }
 
@@ -248,7 +287,9 @@ fn compare(step: &Step<'_>, a: &Constant, b: &Constant) -> Result<Constant, Faul
         })
     };
     let values: Vec<i64> = match (&a.data, &b.data) {
-        (Data::Whole(a), Data::Whole(b)) => a.iter().zip(b.iter()).map(|(a, b)| holds(a.partial_cmp(b))).collect(),
+        (Data::Whole(a), Data::Whole(b)) => {
+            a.iter().zip(b.iter()).map(|(a, b)| holds(a.partial_cmp(b))).collect()
+        }
         _ => a.floats().iter().zip(b.floats()).map(|(a, b)| holds(a.partial_cmp(&b))).collect(),
     };
     Ok(Constant::whole(a.dims, values).of_element(element::BOOL))
@@ -281,20 +322,28 @@ fn pair(a: &Constant, b: &Constant, f: Pair) -> Result<Constant, Fault> {
 
 fn map(x: &Constant, f: impl Fn(f32) -> f32) -> Constant {
     match &x.data {
-        Data::Real(data) => Constant { data: Data::Real(Arc::new(data.iter().map(|&it| f(it)).collect())), ..x.clone() },
+        Data::Real(data) => Constant {
+            data: Data::Real(Arc::new(data.iter().map(|&it| f(it)).collect())),
+            ..x.clone()
+        },
         Data::Whole(_) => x.clone(),
     }
 }
 
 fn whole_map(x: &Constant, f: impl Fn(i64) -> i64) -> Result<Constant, Fault> {
     let data = x.ints().ok_or_else(|| Fault::new("its operand is no whole number"))?;
-    Ok(Constant { data: Data::Whole(Arc::new(data.iter().map(|&it| f(it)).collect())), ..x.clone() })
+    Ok(Constant {
+        data: Data::Whole(Arc::new(data.iter().map(|&it| f(it)).collect())),
+        ..x.clone()
+    })
 }
 
 fn expand(x: &Constant, asked: &Constant, left: usize) -> Result<Constant, Fault> {
     let dims = broadcast(&x.dims, &extents(asked, left)?)?;
     let count = dims.iter().try_fold(1_usize, |product, &it| product.checked_mul(it));
-    count.filter(|it| *it <= left).ok_or_else(|| Fault::new("a constant of far too many elements"))?;
+    count
+        .filter(|it| *it <= left)
+        .ok_or_else(|| Fault::new("a constant of far too many elements"))?;
     x.stretched(&dims).ok_or_else(|| Fault::new("its operand does not stretch"))
 }
 
@@ -312,8 +361,14 @@ fn tile(x: &Constant, repeats: &Constant, left: usize) -> Result<Constant, Fault
         wide.extend([times, extent]);
     }
     let count = shown.iter().try_fold(1_usize, |product, &it| product.checked_mul(it));
-    count.filter(|it| *it <= left).ok_or_else(|| Fault::new("a constant of far too many elements"))?;
-    let tiled = x.clone().reshaped(cut).stretched(&wide).ok_or_else(|| Fault::new("its operand does not stretch"))?;
+    count
+        .filter(|it| *it <= left)
+        .ok_or_else(|| Fault::new("a constant of far too many elements"))?;
+    let tiled = x
+        .clone()
+        .reshaped(cut)
+        .stretched(&wide)
+        .ok_or_else(|| Fault::new("its operand does not stretch"))?;
     Ok(tiled.reshaped(shown))
 }
 
@@ -342,8 +397,13 @@ fn reduce(step: &Step<'_>, inputs: &[Option<Constant>]) -> Result<Option<Constan
 }
 
 /// The scale and the zero point for every element of a constant.
-fn scales(step: &Step<'_>, inputs: &[Option<Constant>]) -> Result<(Constant, Constant, Vec<f32>), Fault> {
-    let [Some(x), Some(scale), rest @ ..] = inputs else { return Err(Fault::new("an operand is left out")) };
+fn scales(
+    step: &Step<'_>,
+    inputs: &[Option<Constant>],
+) -> Result<(Constant, Constant, Vec<f32>), Fault> {
+    let [Some(x), Some(scale), rest @ ..] = inputs else {
+        return Err(Fault::new("an operand is left out"));
+    };
     if step.int("block_size").unwrap_or(0) != 0 {
         return Err(Fault::new("scales of blocks are not supported"));
     }
@@ -359,7 +419,9 @@ fn scales(step: &Step<'_>, inputs: &[Option<Constant>]) -> Result<(Constant, Con
         Ok(it.clone().reshaped(dims))
     };
     let stretch = |it: &Constant| {
-        along(it)?.stretched(&x.dims).ok_or_else(|| Fault::new("its scale fits no axis of its operand"))
+        along(it)?
+            .stretched(&x.dims)
+            .ok_or_else(|| Fault::new("its scale fits no axis of its operand"))
     };
     let zero = match rest.first() {
         Some(Some(zero)) => stretch(zero)?.floats(),
@@ -370,7 +432,8 @@ fn scales(step: &Step<'_>, inputs: &[Option<Constant>]) -> Result<(Constant, Con
 
 fn dequantise(step: &Step<'_>, inputs: &[Option<Constant>]) -> Result<Constant, Fault> {
     let (x, scale, zero) = scales(step, inputs)?;
-    let values = x.floats().iter().zip(scale.floats()).zip(zero).map(|((x, s), z)| (x - z) * s).collect();
+    let values =
+        x.floats().iter().zip(scale.floats()).zip(zero).map(|((x, s), z)| (x - z) * s).collect();
     Ok(Constant::real(x.dims, values))
 }
 
@@ -383,10 +446,15 @@ fn quantise(step: &Step<'_>, inputs: &[Option<Constant>]) -> Result<Constant, Fa
         element::U16 => (0, 65_535),
         element::I16 => (-32_768, 32_767),
         other => {
-            return Err(Fault::new(format!("quantising to {} is not supported", constant::element_name(other))));
+            return Err(Fault::new(format!(
+                "quantising to {} is not supported",
+                constant::element_name(other)
+            )));
         }
     };
-    let round = |((x, s), z): ((&f32, f32), f32)| ((x / s).round_ties_even() as i64 + z as i64).clamp(low, high);
+    let round = |((x, s), z): ((&f32, f32), f32)| {
+        ((x / s).round_ties_even() as i64 + z as i64).clamp(low, high)
+    };
     let values = x.floats().iter().zip(scale.floats()).zip(zero).map(round).collect();
     Ok(Constant::whole(x.dims, values).of_element(to))
 }

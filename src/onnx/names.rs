@@ -9,7 +9,11 @@ const LENGTH_MAX: usize = 128;
 
 /// A node as messages name it.
 pub(super) fn of_node(node: &Node) -> String {
-    let name = if node.name.is_empty() { node.output.first().map_or("", String::as_str) } else { &node.name };
+    let name = if node.name.is_empty() {
+        node.output.first().map_or("", String::as_str)
+    } else {
+        &node.name
+    };
     let name: String = name.chars().filter(|it| !it.is_control()).take(LENGTH_MAX).collect();
     if name.contains(&node.op_type) { name } else { format!("{} {name}", node.op_type) }
 }
@@ -80,7 +84,10 @@ mod tests {
     #[test]
     fn scopes_are_module_paths() {
         assert_eq!(of_scope("/layer1/layer1.0/conv1/Conv"), "layer1.0.conv1");
-        assert_eq!(of_scope("/layer2/layer2.0/downsample/downsample.0/Conv"), "layer2.0.downsample.0");
+        assert_eq!(
+            of_scope("/layer2/layer2.0/downsample/downsample.0/Conv"),
+            "layer2.0.downsample.0"
+        );
         assert_eq!(of_scope("/Flatten"), "Flatten");
         assert_eq!(of_param("layer1.0.bn1.weight"), "layer1.0.bn1");
         assert_eq!(of_param("anchors"), "anchors");

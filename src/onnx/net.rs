@@ -115,7 +115,9 @@ impl Arguments {
     pub(super) fn axes(self, name: &str, it: &[usize]) -> Self {
         let whole = |it: &usize| Value::Int(i64::try_from(*it).unwrap_or(i64::MAX));
         match it {
-            [first, rest @ ..] if rest.iter().all(|it| it == first) => self.value(name, whole(first)),
+            [first, rest @ ..] if rest.iter().all(|it| it == first) => {
+                self.value(name, whole(first))
+            }
             _ => self.value(name, Value::List(it.iter().map(whole).collect())),
         }
     }

@@ -6,10 +6,10 @@
 mod activation;
 mod arithmetic;
 mod convolution;
-mod rearrange;
 mod normalise;
 mod pool;
 mod product;
+mod rearrange;
 mod reduce;
 mod step;
 
@@ -112,12 +112,19 @@ pub(super) fn raise(model: &Model, options: &Options<'_>) -> Result<Net, Error> 
     }
     raise.add_inputs()?;
     let (mut faults, mut needs) = (Vec::new(), Vec::new());
-    let read = model.graph.node.iter().flat_map(|it| &it.input).chain(model.graph.output.iter().map(|it| &it.name));
+    let read = model
+        .graph
+        .node
+        .iter()
+        .flat_map(|it| &it.input)
+        .chain(model.graph.output.iter().map(|it| &it.name));
     let read: HashSet<&str> = read.map(String::as_str).collect();
     for node in nodes() {
         match raise.node(node, &read) {
             Ok(()) => {}
-            Err(Fault::Wrong(message)) => faults.push(format!("{}: {message}", names::of_node(node))),
+            Err(Fault::Wrong(message)) => {
+                faults.push(format!("{}: {message}", names::of_node(node)))
+            }
             Err(Fault::Needs(name)) => needs.push(name),
         }
         if faults.len() >= FAULTS_MAX {
@@ -158,7 +165,8 @@ fn missing<'a>(nodes: impl Iterator<Item = &'a proto::Node>) -> Vec<(String, Vec
         if own && (handler(&node.op_type).is_some() || fold::knows(&node.op_type)) {
             continue;
         }
-        let operator = if own { node.op_type.clone() } else { format!("{}.{}", node.domain, node.op_type) };
+        let operator =
+            if own { node.op_type.clone() } else { format!("{}.{}", node.domain, node.op_type) };
         let name = names::of_node(node);
         match missing.iter_mut().find(|it| it.0 == operator) {
             Some(row) => row.1.push(name),
@@ -172,12 +180,19 @@ impl<'a> Raise<'a> {
     fn add_inputs(&mut self) -> Result<(), Error> {
         let declared = self.model.inputs()?;
         let (mut open, mut faults) = (Vec::new(), Vec::new());
-        for (name, what) in self.options.inputs.iter().map(|it| (&it.0, "extents")).chain(
-            self.options.values.iter().map(|it| (&it.0, "a value")),
-        ) {
+        for (name, what) in self
+            .options
+            .inputs
+            .iter()
+            .map(|it| (&it.0, "extents"))
+            .chain(self.options.values.iter().map(|it| (&it.0, "a value")))
+        {
             if !declared.iter().any(|it| it.name == *name) {
                 let known: Vec<&str> = declared.iter().map(|it| it.name.as_str()).collect();
-                faults.push(format!("there is no input `{name}` to give {what} to; inputs: {}", known.join(", ")));
+                faults.push(format!(
+                    "there is no input `{name}` to give {what} to; inputs: {}",
+                    known.join(", ")
+                ));
             }
         }
         for input in declared {
@@ -227,7 +242,9 @@ impl<'a> Raise<'a> {
                 Extent::Symbol(_) => true,
             };
             if given.len() != declared.len() || !declared.iter().zip(given).all(agrees) {
-                return Err(format!("the input `{name}` cannot be {given:?}; the file says {declared:?}"));
+                return Err(format!(
+                    "the input `{name}` cannot be {given:?}; the file says {declared:?}"
+                ));
             }
             return Ok(Some(given.clone()));
         }
@@ -265,7 +282,10 @@ impl<'a> Raise<'a> {
         for (i, name) in node.output.iter().enumerate().filter(|it| !it.1.is_empty()) {
             let value = made.get(i).cloned();
             if value.is_none() && step.wanted[i] {
-                return self.spoil(node, Err(Fault::new(format!("output {i} of {} is not supported", node.op_type))));
+                return self.spoil(
+                    node,
+                    Err(Fault::new(format!("output {i} of {} is not supported", node.op_type))),
+                );
             }
             if value.is_some() && self.values.insert(name, value).is_some() {
                 return Err(Fault::new(format!("`{name}` is made twice")));
@@ -286,7 +306,8 @@ impl<'a> Raise<'a> {
         let operator = step.node.op_type.as_str();
         let known = |it: &Value| matches!(it, Value::Absent | Value::Known(_) | Value::Stored(_));
         if fold::knows(operator) && step.inputs.iter().all(known) {
-            let constants: Result<Vec<_>, Fault> = step.inputs.iter().map(|it| self.optional(it)).collect();
+            let constants: Result<Vec<_>, Fault> =
+                step.inputs.iter().map(|it| self.optional(it)).collect();
             let constants = constants?;
             if let Some(folded) = fold::fold(step, &constants, self.left)? {
                 return folded.into_iter().map(|it| self.keep(it)).collect();
@@ -348,7 +369,9 @@ impl<'a> Raise<'a> {
                 Some(name) => Fault::Needs(name.clone()),
                 None => {
                     let name = &self.net.values[made.id.0].name;
-                    Fault::new(format!("the value of `{name}` must be known when importing, and is not"))
+                    Fault::new(format!(
+                        "the value of `{name}` must be known when importing, and is not"
+                    ))
                 }
             }),
             value => self.known(value),
@@ -419,7 +442,8 @@ impl<'a> Raise<'a> {
         params: &[Constant],
     ) -> Result<Option<Constant>, Fault> {
         let op = parse(layer, args)?;
-        let operands: Result<Vec<Constant>, Fault> = operands.iter().map(|it| self.constant(it)).collect();
+        let operands: Result<Vec<Constant>, Fault> =
+            operands.iter().map(|it| self.constant(it)).collect();
         let (operands, params) = (tensors(operands?)?, tensors(params.to_vec())?);
         let shapes: Vec<&Shape> = operands.iter().map(|it| &it.shape).collect();
         let output = infer(&op, &shapes)?;
@@ -427,7 +451,8 @@ impl<'a> Raise<'a> {
         if op.macs(&shapes, &output) > MACS_MAX || output.elements() > self.left {
             return Ok(None);
         }
-        let (operands, params): (Vec<_>, Vec<_>) = (operands.iter().collect(), params.iter().collect());
+        let (operands, params): (Vec<_>, Vec<_>) =
+            (operands.iter().collect(), params.iter().collect());
         let value = op.eval(&operands, &params).round();
         Ok(Some(Constant::real(value.shape.dims().to_vec(), value.data)))
     }
@@ -503,11 +528,15 @@ impl<'a> Raise<'a> {
             };
             match made {
                 Ok(made) => {
-                    let port = Port { name: output.name.clone(), dims: made.dims, element: made.element };
+                    let port =
+                        Port { name: output.name.clone(), dims: made.dims, element: made.element };
                     self.net.outputs.push((made.id, port));
                 }
                 Err(Fault::Wrong(fault) | Fault::Needs(fault)) => {
-                    return Err(Error::Invalid(vec![format!("the output `{}`: {fault}", output.name)]));
+                    return Err(Error::Invalid(vec![format!(
+                        "the output `{}`: {fault}",
+                        output.name
+                    )]));
                 }
             }
         }
@@ -544,12 +573,19 @@ fn check_params(op: &Op, shapes: &[&Shape], params: &[Tensor]) -> Result<(), Fau
     let specs = op.params(shapes);
     if specs.len() != params.len() {
         let found = params.len();
-        return Err(Fault::new(format!("`{}` has {found} parameters, not {}", op.entry().name, specs.len())));
+        return Err(Fault::new(format!(
+            "`{}` has {found} parameters, not {}",
+            op.entry().name,
+            specs.len()
+        )));
     }
     for (spec, param) in specs.iter().zip(params) {
         if spec.shape != param.shape {
             let (need, found) = (spec.shape.dims(), param.shape.dims());
-            return Err(Fault::new(format!("its {} is {found:?}, but must be {need:?}", spec.name)));
+            return Err(Fault::new(format!(
+                "its {} is {found:?}, but must be {need:?}",
+                spec.name
+            )));
         }
     }
     Ok(())

@@ -36,7 +36,8 @@ const OPSET_MAX: i64 = 30;
 /// Decodes a model, or says why not.
 pub(super) fn model(bytes: Vec<u8>) -> Result<Model, Error> {
     scan::count(&bytes)?;
-    let model = proto::Model::decode(Bytes::from(bytes)).map_err(|it| Error::Decode(it.to_string()))?;
+    let model =
+        proto::Model::decode(Bytes::from(bytes)).map_err(|it| Error::Decode(it.to_string()))?;
     let mut opset = None;
     let mut faults = Vec::new();
     for set in &model.opset_import {
@@ -77,7 +78,10 @@ impl Model {
         let mut declared = Vec::new();
         for input in given {
             if seen.insert(&input.name, ()).is_some() {
-                return Err(Error::Invalid(vec![format!("two inputs are called `{}`", input.name)]));
+                return Err(Error::Invalid(vec![format!(
+                    "two inputs are called `{}`",
+                    input.name
+                )]));
             }
             let tensor = input.r#type.as_ref().and_then(|it| it.tensor_type.as_ref());
             let Some(tensor) = tensor else {
@@ -96,16 +100,21 @@ fn extent(dim: &proto::Dimension) -> Extent {
 }
 
 /// The values of a stored tensor, wherever they lie.
-pub(super) fn tensor(tensor: &proto::Tensor, external: Option<&External<'_>>) -> Result<Constant, Fault> {
+pub(super) fn tensor(
+    tensor: &proto::Tensor,
+    external: Option<&External<'_>>,
+) -> Result<Constant, Fault> {
     if tensor.data_location != 1 {
         return constant::decode(tensor, None);
     }
-    let entry = |key: &str| tensor.external_data.iter().find(|it| it.key == key).map(|it| it.value.as_str());
+    let entry = |key: &str| {
+        tensor.external_data.iter().find(|it| it.key == key).map(|it| it.value.as_str())
+    };
     let number = |key: &str, fallback: u64| match entry(key) {
         None => Ok(fallback),
-        Some(text) => text
-            .parse::<u64>()
-            .map_err(|_| Fault::new(format!("the tensor `{}` has {key} {text:?}, no number", tensor.name))),
+        Some(text) => text.parse::<u64>().map_err(|_| {
+            Fault::new(format!("the tensor `{}` has {key} {text:?}, no number", tensor.name))
+        }),
     };
     let location = entry("location").unwrap_or_default();
     if !is_inside(location) {
@@ -123,7 +132,10 @@ pub(super) fn tensor(tensor: &proto::Tensor, external: Option<&External<'_>>) ->
         )));
     }
     let read = external.ok_or_else(|| {
-        Fault::new(format!("the tensor `{}` lies in the file {location:?}, which is not at hand", tensor.name))
+        Fault::new(format!(
+            "the tensor `{}` lies in the file {location:?}, which is not at hand",
+            tensor.name
+        ))
     })?;
     let bytes = read(location, offset, length)
         .map_err(|it| Fault::new(format!("the tensor `{}`: {it}", tensor.name)))?;
@@ -132,7 +144,9 @@ pub(super) fn tensor(tensor: &proto::Tensor, external: Option<&External<'_>>) ->
 
 /// Whether a path stays inside the folder that it starts in: relative, of plain names only.
 pub fn is_inside(path: &str) -> bool {
-    let plain = |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains(['\\', ':', '\0']);
+    let plain = |part: &str| {
+        !part.is_empty() && part != "." && part != ".." && !part.contains(['\\', ':', '\0'])
+    };
     let path = path.strip_prefix("./").unwrap_or(path);
     path.len() <= 4096 && path.split('/').all(plain)
 }
@@ -146,7 +160,8 @@ mod tests {
         for path in ["a.bin", "weights/a.bin", "./a.bin", "a..b"] {
             assert!(is_inside(path), "{path}");
         }
-        for path in ["", "/a", "..", "../a", "a/../../b", "a//b", "c:\\a", "a\\b", "a/./b", "a\0b"] {
+        for path in ["", "/a", "..", "../a", "a/../../b", "a//b", "c:\\a", "a\\b", "a/./b", "a\0b"]
+        {
             assert!(!is_inside(path), "{path:?}");
         }
     }

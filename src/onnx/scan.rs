@@ -80,7 +80,13 @@ fn nested(kind: Kind, field: u64) -> Option<Kind> {
     }
 }
 
-fn walk(bytes: &[u8], offset: usize, kind: Kind, depth: usize, counts: &mut Counts) -> Result<(), Fault> {
+fn walk(
+    bytes: &[u8],
+    offset: usize,
+    kind: Kind,
+    depth: usize,
+    counts: &mut Counts,
+) -> Result<(), Fault> {
     if depth > DEPTH_MAX {
         return Err(Fault::TooMany { what: "levels of nested messages", limit: DEPTH_MAX });
     }
@@ -97,9 +103,12 @@ fn walk(bytes: &[u8], offset: usize, kind: Kind, depth: usize, counts: &mut Coun
             1 => at += 8,
             5 => at += 4,
             2 => {
-                let length = varint(bytes, &mut at).ok_or(fault("a field without a length", start))?;
+                let length =
+                    varint(bytes, &mut at).ok_or(fault("a field without a length", start))?;
                 let end = usize::try_from(length).ok().and_then(|it| it.checked_add(at));
-                let end = end.filter(|&it| it <= bytes.len()).ok_or(fault("a field longer than the file", start))?;
+                let end = end
+                    .filter(|&it| it <= bytes.len())
+                    .ok_or(fault("a field longer than the file", start))?;
                 let inner = nested(kind, key >> 3);
                 tally(inner, counts)?;
                 if let Some(inner) = inner {

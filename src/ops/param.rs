@@ -59,8 +59,10 @@ impl Operator for Param {
         let shape = self.full()?;
         match &self.weight {
             Some(weight) if weight.shape.dims() != shape.sample() || self.batch != 1 => {
-                let message = format!("`weight` is {:?}, but the value is {shape}", weight.shape.dims());
-                Err(Violation::new("C2", message).help("write a number for every element of one sample"))
+                let message =
+                    format!("`weight` is {:?}, but the value is {shape}", weight.shape.dims());
+                Err(Violation::new("C2", message)
+                    .help("write a number for every element of one sample"))
             }
             _ => Ok(shape),
         }

@@ -74,8 +74,7 @@ impl Operator for Reshape {
                 .help("the products must be equal; -1 takes what is left"));
         };
         let extent = |it: &i64| if *it == -1 { elements / known } else { *it as usize };
-        let dims: Vec<usize> =
-            [batch].into_iter().chain(self.shape.iter().map(extent)).collect();
+        let dims: Vec<usize> = [batch].into_iter().chain(self.shape.iter().map(extent)).collect();
         sized("C3", "the output", &dims)
     }
 

@@ -120,7 +120,9 @@ fn prelu(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
     let slopes = raise.dims(slope)?;
     // A vector of slopes belongs to the channels before version 7, to the last axis since.
     let slopes = match slopes.as_slice() {
-        [n] if step.opset < 7 && *n > 1 && dims.len() > 1 => [&[*n], vec![1; dims.len() - 2].as_slice()].concat(),
+        [n] if step.opset < 7 && *n > 1 && dims.len() > 1 => {
+            [&[*n], vec![1; dims.len() - 2].as_slice()].concat()
+        }
         _ => slopes,
     };
     let slope = raise.reshape(slope, &slopes)?;
@@ -147,7 +149,11 @@ fn clip(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
             return Ok(step.float(name));
         }
         let bound = raise.optional(step.optional(at))?;
-        bound.map(|it| it.scalar().ok_or_else(|| Fault::new(format!("`{name}` is no single number")))).transpose()
+        bound
+            .map(|it| {
+                it.scalar().ok_or_else(|| Fault::new(format!("`{name}` is no single number")))
+            })
+            .transpose()
     };
     let finite = |it: &f32| it.is_finite() && it.abs() < f32::MAX;
     let (min, max) = (bound("min", 1)?.filter(finite), bound("max", 2)?.filter(finite));
@@ -169,7 +175,11 @@ fn clip(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
     Ok(vec![made])
 }
 
-fn softmax(raise: &mut Raise<'_>, step: &Step<'_>, layer: &'static str) -> Result<Vec<Value>, Fault> {
+fn softmax(
+    raise: &mut Raise<'_>,
+    step: &Step<'_>,
+    layer: &'static str,
+) -> Result<Vec<Value>, Fault> {
     let x = step.input(0)?;
     let dims = raise.dims(x)?;
     if step.opset >= 13 {

@@ -35,7 +35,10 @@ fn aligned(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Value, Fault> {
     let (rank, mut dims) = (raise.dims(step.input(0)?)?.len(), raise.dims(b)?);
     let axis = Step::axis(axis, rank)?;
     let after = rank.checked_sub(axis + dims.len());
-    dims.resize(dims.len() + after.ok_or_else(|| Fault::new("`axis` leaves no room for its operand"))?, 1);
+    dims.resize(
+        dims.len() + after.ok_or_else(|| Fault::new("`axis` leaves no room for its operand"))?,
+        1,
+    );
     raise.reshape(b, &dims)
 }
 
@@ -82,7 +85,9 @@ fn with_number(
             "add" => (a, Some(("affine", args().number("shift", c)))),
             "sub" => (a, Some(("affine", args().number("shift", -c)))),
             "mul" => (a, Some(("affine", args().number("scale", c)))),
-            "div" if real && c != 0.0 && (1.0 / c).is_finite() => (a, Some(("affine", args().number("scale", 1.0 / c)))),
+            "div" if real && c != 0.0 && (1.0 / c).is_finite() => {
+                (a, Some(("affine", args().number("scale", 1.0 / c))))
+            }
             "max" => (a, Some(("clip", args().number("min", c)))),
             "min" => (a, Some(("clip", args().number("max", c)))),
             "pow" if c == 1.0 => (a, None),
@@ -119,7 +124,11 @@ fn with_number(
     raise.reshape(&made, shown).map(Some)
 }
 
-fn several(raise: &mut Raise<'_>, step: &Step<'_>, layer: &'static str) -> Result<Vec<Value>, Fault> {
+fn several(
+    raise: &mut Raise<'_>,
+    step: &Step<'_>,
+    layer: &'static str,
+) -> Result<Vec<Value>, Fault> {
     combine(raise, step, layer).map(|it| vec![it])
 }
 

@@ -33,9 +33,9 @@ impl Pads {
 
 /// The extents of a map's spatial axes.
 pub(super) fn spatial(dims: &[usize]) -> Result<&[usize], Fault> {
-    dims.get(2..).filter(|it| !it.is_empty()).ok_or_else(|| {
-        Fault::new(format!("its operand is {dims:?}, which has no spatial axes"))
-    })
+    dims.get(2..)
+        .filter(|it| !it.is_empty())
+        .ok_or_else(|| Fault::new(format!("its operand is {dims:?}, which has no spatial axes")))
 }
 
 /// The padding of a window on so many axes.
@@ -168,15 +168,23 @@ fn deconv(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
 }
 
 /// The extents that the output shall have, if the node says: as listed, or `stride` times the input's.
-fn target(step: &Step<'_>, extents: &[usize], strides: &[usize]) -> Result<Option<Vec<usize>>, Fault> {
+fn target(
+    step: &Step<'_>,
+    extents: &[usize],
+    strides: &[usize],
+) -> Result<Option<Vec<usize>>, Fault> {
     let listed = step.ints("output_shape").unwrap_or_default();
     // Some exporters list batch and channels too.
     let listed = if listed.len() == extents.len() + 2 { &listed[2..] } else { listed };
     if !listed.is_empty() {
-        let extents: Option<Vec<usize>> =
-            listed.iter().map(|&it| usize::try_from(it).ok().filter(|it| (1..1 << 31).contains(it))).collect();
+        let extents: Option<Vec<usize>> = listed
+            .iter()
+            .map(|&it| usize::try_from(it).ok().filter(|it| (1..1 << 31).contains(it)))
+            .collect();
         let extents = extents.filter(|it| it.len() == strides.len());
-        return extents.map(Some).ok_or_else(|| Fault::new("`output_shape` has not one count an axis"));
+        return extents
+            .map(Some)
+            .ok_or_else(|| Fault::new("`output_shape` has not one count an axis"));
     }
     if step.text("auto_pad").starts_with("SAME") {
         return Ok(Some(extents.iter().zip(strides).map(|(a, b)| a.saturating_mul(*b)).collect()));

@@ -22,7 +22,8 @@ fn batch(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
     if step.opset < 9 && step.int("spatial") == Some(0) {
         return Err(Fault::new("`spatial=0` is not supported"));
     }
-    let params: Result<Vec<Constant>, Fault> = (1..5).map(|it| raise.constant(step.input(it)?)).collect();
+    let params: Result<Vec<Constant>, Fault> =
+        (1..5).map(|it| raise.constant(step.input(it)?)).collect();
     let args = args().number("eps", step.float("epsilon").unwrap_or(1e-5));
     Ok(vec![raise.call("bn", args, &[step.input(0)?.clone()], params?)?])
 }
@@ -53,7 +54,8 @@ fn lp(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
 
 fn dropout(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
     let x = step.input(0)?;
-    let training = raise.optional(step.optional(2))?.and_then(|it| it.scalar()).is_some_and(|it| it != 0.0);
+    let training =
+        raise.optional(step.optional(2))?.and_then(|it| it.scalar()).is_some_and(|it| it != 0.0);
     let ratio = raise.optional(step.optional(1))?.and_then(|it| it.scalar()).unwrap_or(0.5);
     if training && ratio != 0.0 {
         return Err(Fault::new("it is in training mode, which is not supported"));

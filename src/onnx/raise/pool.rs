@@ -19,7 +19,9 @@ pub(super) fn handler(operator: &str) -> Option<Handler> {
 fn window(raise: &Raise<'_>, step: &Step<'_>) -> Result<(Arguments, Pads), Fault> {
     let dims = raise.dims(step.input(0)?)?;
     let axes = spatial(&dims)?.len();
-    let kernel = step.extents("kernel_shape", 1, axes)?.ok_or_else(|| Fault::new("`kernel_shape` is missing"))?;
+    let kernel = step
+        .extents("kernel_shape", 1, axes)?
+        .ok_or_else(|| Fault::new("`kernel_shape` is missing"))?;
     let strides = step.extents("strides", 1, axes)?.unwrap_or_else(|| vec![1; axes]);
     let mut args = args().axes("kernel", &kernel);
     if strides != kernel {
@@ -51,7 +53,11 @@ fn average_pool(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fa
     Ok(vec![raise.call("avgpool", args, &[step.input(0)?.clone()], Vec::new())?])
 }
 
-fn global(raise: &mut Raise<'_>, step: &Step<'_>, layer: &'static str) -> Result<Vec<Value>, Fault> {
+fn global(
+    raise: &mut Raise<'_>,
+    step: &Step<'_>,
+    layer: &'static str,
+) -> Result<Vec<Value>, Fault> {
     let args = args().flag("keep", true);
     Ok(vec![raise.call(layer, args, &[step.input(0)?.clone()], Vec::new())?])
 }

@@ -68,7 +68,11 @@ fn size(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
 }
 
 /// The extents that a list asks for: 0 keeps an axis, -1 is what is left.
-pub(in crate::onnx) fn target(from: &[usize], asked: &[i64], zero_keeps: bool) -> Result<Vec<usize>, Fault> {
+pub(in crate::onnx) fn target(
+    from: &[usize],
+    asked: &[i64],
+    zero_keeps: bool,
+) -> Result<Vec<usize>, Fault> {
     let count: usize = from.iter().product();
     let wrong = || Fault::new(format!("{from:?} cannot be reshaped to {asked:?}"));
     let mut dims = Vec::new();
@@ -79,7 +83,11 @@ pub(in crate::onnx) fn target(from: &[usize], asked: &[i64], zero_keeps: bool) -
             it => Some(usize::try_from(it).map_err(|_| wrong())?),
         });
     }
-    let known = dims.iter().flatten().try_fold(1_usize, |product, &it| product.checked_mul(it)).ok_or_else(wrong)?;
+    let known = dims
+        .iter()
+        .flatten()
+        .try_fold(1_usize, |product, &it| product.checked_mul(it))
+        .ok_or_else(wrong)?;
     let free = dims.iter().filter(|it| it.is_none()).count();
     let left = match free {
         0 => 1,
@@ -130,7 +138,8 @@ fn squeeze(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> 
     if let Some(axis) = gone.iter().find(|&&it| dims[it] != 1) {
         return Err(Fault::new(format!("axis {axis} of {dims:?} is not 1")));
     }
-    let left: Vec<usize> = (0..dims.len()).filter(|it| !gone.contains(it)).map(|it| dims[it]).collect();
+    let left: Vec<usize> =
+        (0..dims.len()).filter(|it| !gone.contains(it)).map(|it| dims[it]).collect();
     Ok(vec![raise.reshape(x, &left)?])
 }
 
@@ -153,7 +162,9 @@ impl Raise<'_> {
         }
         let shown: Vec<usize> = order.iter().map(|&it| dims[it]).collect();
         // Only axes of extent 1 move past others: the elements keep their order.
-        let long = |order: &mut dyn Iterator<Item = usize>| order.filter(|&it| dims[it] != 1).collect::<Vec<_>>();
+        let long = |order: &mut dyn Iterator<Item = usize>| {
+            order.filter(|&it| dims[it] != 1).collect::<Vec<_>>()
+        };
         if long(&mut order.iter().copied()) == long(&mut (0..dims.len())) {
             return self.reshape(x, &shown);
         }
@@ -162,7 +173,14 @@ impl Raise<'_> {
     }
 
     /// The positions on an axis from one to before another, every `step`-th.
-    fn cut(&mut self, x: &Value, axis: usize, from: usize, to: usize, step: usize) -> Result<Value, Fault> {
+    fn cut(
+        &mut self,
+        x: &Value,
+        axis: usize,
+        from: usize,
+        to: usize,
+        step: usize,
+    ) -> Result<Value, Fault> {
         let dims = self.dims(x)?;
         if (from, to, step) == (0, dims[axis], 1) {
             return Ok(x.clone());
@@ -203,7 +221,12 @@ fn transpose(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault
             Step::axes(order, rank)?;
             order.iter().map(|&it| Step::axis(it, rank)).collect::<Result<Vec<_>, _>>()?
         }
-        Some(order) => return Err(Fault::new(format!("`perm` has {} axes for a value of rank {rank}", order.len()))),
+        Some(order) => {
+            return Err(Fault::new(format!(
+                "`perm` has {} axes for a value of rank {rank}",
+                order.len()
+            )));
+        }
     };
     Ok(vec![raise.permute(x, &order)?])
 }
@@ -237,18 +260,25 @@ fn split(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
     };
     let sizes = match listed {
         Some(sizes) => {
-            let sizes: Option<Vec<usize>> = sizes.iter().map(|&it| usize::try_from(it).ok()).collect();
+            let sizes: Option<Vec<usize>> =
+                sizes.iter().map(|&it| usize::try_from(it).ok()).collect();
             sizes.ok_or_else(|| Fault::new("a part has a negative size"))?
         }
         None => {
-            let parts = step.int("num_outputs").and_then(|it| usize::try_from(it).ok()).unwrap_or(outputs).max(1);
+            let parts = step
+                .int("num_outputs")
+                .and_then(|it| usize::try_from(it).ok())
+                .unwrap_or(outputs)
+                .max(1);
             let size = dims[axis].div_ceil(parts);
             (0..parts).map(|it| size.min(dims[axis].saturating_sub(it * size))).collect()
         }
     };
     let total = sizes.iter().try_fold(0_usize, |sum, &it| sum.checked_add(it));
     if total != Some(dims[axis]) || sizes.len() != outputs {
-        return Err(Fault::new(format!("{sizes:?} are no {outputs} parts of axis {axis} of {dims:?}")));
+        return Err(Fault::new(format!(
+            "{sizes:?} are no {outputs} parts of axis {axis} of {dims:?}"
+        )));
     }
     let mut start = 0;
     let mut parts = Vec::new();
@@ -270,7 +300,8 @@ fn slice(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
         _ if step.has(at) => raise.ints(step.input(at)?).map(Some),
         _ => Ok(None),
     };
-    let (starts, ends) = (list(1, "starts")?.unwrap_or_default(), list(2, "ends")?.unwrap_or_default());
+    let (starts, ends) =
+        (list(1, "starts")?.unwrap_or_default(), list(2, "ends")?.unwrap_or_default());
     let axes = list(3, "axes")?.unwrap_or_else(|| (0..starts.len() as i64).collect());
     let steps = list(4, "steps")?.unwrap_or_else(|| vec![1; starts.len()]);
     if [ends.len(), axes.len(), steps.len()] != [starts.len(); 3] {
@@ -283,21 +314,33 @@ fn slice(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
     Ok(vec![x])
 }
 
-fn slice_axis(raise: &mut Raise<'_>, x: &Value, axis: usize, [from, to, by]: [i64; 3]) -> Result<Value, Fault> {
+fn slice_axis(
+    raise: &mut Raise<'_>,
+    x: &Value,
+    axis: usize,
+    [from, to, by]: [i64; 3],
+) -> Result<Value, Fault> {
     let extent = raise.dims(x)?[axis];
     let positions = fold_positions(extent, from, to, by)?;
     if by > 0 {
-        let (first, step) = (positions.first().copied().unwrap_or(0), usize::try_from(by).unwrap_or(usize::MAX));
+        let (first, step) =
+            (positions.first().copied().unwrap_or(0), usize::try_from(by).unwrap_or(usize::MAX));
         let last = positions.last().map_or(first, |it| it + 1);
         // Up to the end where the last step would leave the axis.
-        let last = if last.saturating_add(step) > extent && to >= extent as i64 { extent } else { last };
+        let last =
+            if last.saturating_add(step) > extent && to >= extent as i64 { extent } else { last };
         return raise.cut(x, axis, first, last, step.min(extent.max(1)));
     }
     raise.take(x, axis, &positions)
 }
 
 /// The positions that a slice takes of an axis.
-pub(in crate::onnx) fn fold_positions(extent: usize, from: i64, to: i64, by: i64) -> Result<Vec<usize>, Fault> {
+pub(in crate::onnx) fn fold_positions(
+    extent: usize,
+    from: i64,
+    to: i64,
+    by: i64,
+) -> Result<Vec<usize>, Fault> {
     let extent = extent as i64;
     let resolve = |it: i64| if it < 0 { it.saturating_add(extent) } else { it };
     let mut positions = Vec::new();
@@ -325,7 +368,12 @@ pub(in crate::onnx) fn fold_positions(extent: usize, from: i64, to: i64, by: i64
 
 impl Raise<'_> {
     /// The elements at these positions of an axis.
-    pub(super) fn take(&mut self, x: &Value, axis: usize, positions: &[usize]) -> Result<Value, Fault> {
+    pub(super) fn take(
+        &mut self,
+        x: &Value,
+        axis: usize,
+        positions: &[usize],
+    ) -> Result<Value, Fault> {
         let dims = self.dims(x)?;
         if positions.is_empty() {
             return Err(Fault::new(format!("it would leave nothing of axis {axis} of {dims:?}")));
@@ -340,7 +388,9 @@ impl Raise<'_> {
             }
             let [before, after]: [usize; 2] = [dims[..axis].iter().product(), strides[axis]];
             let at: Vec<usize> = (0..before)
-                .flat_map(|i| positions.iter().flat_map(move |&at| (0..after).map(move |k| (i, at, k))))
+                .flat_map(|i| {
+                    positions.iter().flat_map(move |&at| (0..after).map(move |k| (i, at, k)))
+                })
                 .map(|(i, at, k)| (i * dims[axis] + at) * after + k)
                 .collect();
             return self.keep(constant.picked(shown, &at));
@@ -360,7 +410,8 @@ fn gather(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
     let axis = Step::axis(step.int("axis").unwrap_or(0), dims.len())?;
     let indices = raise.constant(step.input(1)?)?;
     let list = indices.ints().ok_or_else(|| Fault::new("its indices are no whole numbers"))?;
-    let positions = list.iter().map(|&it| Step::axis(it, dims[axis])).collect::<Result<Vec<_>, _>>()?;
+    let positions =
+        list.iter().map(|&it| Step::axis(it, dims[axis])).collect::<Result<Vec<_>, _>>()?;
     let shown = [&dims[..axis], &indices.dims, &dims[axis + 1..]].concat();
     let taken = raise.take(x, axis, &positions)?;
     Ok(vec![raise.reshape(&taken, &shown)?])
@@ -378,15 +429,21 @@ fn expand(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
         return Ok(vec![made]);
     }
     let shape = super::constant::shape(&shown)?;
-    let args = args().ints("shape", shape.sample().iter().map(|&it| it as i64)).int("batch", shape.batch());
+    let args = args()
+        .ints("shape", shape.sample().iter().map(|&it| it as i64))
+        .int("batch", shape.batch());
     Ok(vec![raise.call("expand", args, &[made], Vec::new())?])
 }
 
 fn map_dims(raise: &Raise<'_>, step: &Step<'_>) -> Result<([usize; 4], usize), Fault> {
     let dims = raise.dims(step.input(0)?)?;
-    let block = step.int("blocksize").and_then(|it| usize::try_from(it).ok()).filter(|it| (1..1 << 16).contains(it));
+    let block = step
+        .int("blocksize")
+        .and_then(|it| usize::try_from(it).ok())
+        .filter(|it| (1..1 << 16).contains(it));
     let map = <[usize; 4]>::try_from(dims.as_slice()).ok();
-    map.zip(block).ok_or_else(|| Fault::new(format!("its operand is {dims:?} with `blocksize` {block:?}")))
+    map.zip(block)
+        .ok_or_else(|| Fault::new(format!("its operand is {dims:?} with `blocksize` {block:?}")))
 }
 
 fn depth_to_space(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {

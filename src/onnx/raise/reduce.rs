@@ -20,12 +20,23 @@ pub(super) fn handler(operator: &str) -> Option<Handler> {
 }
 
 /// Reduces along the axes that an attribute names, or an operand since some version.
-fn reduce(raise: &mut Raise<'_>, step: &Step<'_>, word: &str, since: i64) -> Result<Vec<Value>, Fault> {
+fn reduce(
+    raise: &mut Raise<'_>,
+    step: &Step<'_>,
+    word: &str,
+    since: i64,
+) -> Result<Vec<Value>, Fault> {
     let x = step.input(0)?.clone();
     along(raise, step, &x, word, since).map(|it| vec![it])
 }
 
-fn along(raise: &mut Raise<'_>, step: &Step<'_>, x: &Value, word: &str, since: i64) -> Result<Value, Fault> {
+fn along(
+    raise: &mut Raise<'_>,
+    step: &Step<'_>,
+    x: &Value,
+    word: &str,
+    since: i64,
+) -> Result<Value, Fault> {
     let dims = raise.dims(x)?;
     let listed = match step.opset >= since && step.has(1) {
         true => raise.ints(step.input(1)?)?,

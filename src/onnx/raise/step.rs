@@ -29,7 +29,9 @@ impl Step<'_> {
     /// An operand that must be there.
     pub(in crate::onnx) fn input(&self, at: usize) -> Result<&Value, Fault> {
         match self.optional(at) {
-            Value::Absent => Err(Fault::new(format!("operand {at} is left out, which must be there"))),
+            Value::Absent => {
+                Err(Fault::new(format!("operand {at} is left out, which must be there")))
+            }
             value => Ok(value),
         }
     }
@@ -81,21 +83,24 @@ impl Step<'_> {
         let extents: Option<Vec<usize>> = list.iter().map(extent).collect();
         extents.filter(|it| it.len() == count).map(Some).ok_or_else(|| {
             let list = &list[..list.len().min(16)];
-            Fault::new(format!("`{name}` is {list:?}, no list of {count} numbers of at least {least}"))
+            Fault::new(format!(
+                "`{name}` is {list:?}, no list of {count} numbers of at least {least}"
+            ))
         })
     }
 
     /// The axis that a number names.
     pub(in crate::onnx) fn axis(axis: i64, rank: usize) -> Result<usize, Fault> {
         let at = if axis < 0 { axis.checked_add(rank as i64) } else { Some(axis) };
-        at.and_then(|it| usize::try_from(it).ok()).filter(|it| *it < rank).ok_or_else(|| {
-            Fault::new(format!("axis {axis} is no axis of a value of rank {rank}"))
-        })
+        at.and_then(|it| usize::try_from(it).ok())
+            .filter(|it| *it < rank)
+            .ok_or_else(|| Fault::new(format!("axis {axis} is no axis of a value of rank {rank}")))
     }
 
     /// The axes that numbers name, each once, sorted.
     pub(in crate::onnx) fn axes(axes: &[i64], rank: usize) -> Result<Vec<usize>, Fault> {
-        let mut found: Vec<usize> = axes.iter().map(|&it| Self::axis(it, rank)).collect::<Result<_, _>>()?;
+        let mut found: Vec<usize> =
+            axes.iter().map(|&it| Self::axis(it, rank)).collect::<Result<_, _>>()?;
         found.sort_unstable();
         if found.windows(2).any(|it| it[0] == it[1]) {
             return Err(Fault::new(format!("axes {axes:?} name an axis twice")));
