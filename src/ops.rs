@@ -20,6 +20,7 @@ mod add;
 mod affine;
 mod avgpool;
 mod bn;
+mod ceil;
 mod clip;
 mod concat;
 mod conv;
@@ -27,19 +28,24 @@ mod deconv;
 mod div;
 mod dropout;
 mod elu;
+mod erf;
 mod exp;
+mod expand;
 mod fc;
 mod flatten;
+mod floor;
 mod gap;
 mod gelu;
 mod gmp;
 mod hardsigmoid;
 mod hardswish;
+mod instancenorm;
 mod l2norm;
 mod leaky;
 mod log;
 mod logsoftmax;
 mod lrn;
+mod matmul;
 mod max;
 mod maxpool;
 mod min;
@@ -49,18 +55,24 @@ mod normalise;
 mod pad;
 mod param;
 mod permute;
+mod pow;
 mod prelu;
+mod reduce;
 mod relu;
 mod relu6;
 mod reorg;
 mod reshape;
+mod resize;
+mod round;
 mod sigmoid;
+mod sign;
 mod silu;
 mod slice;
 mod softmax;
 mod softplus;
 mod sqrt;
 mod sub;
+mod take;
 mod tanh;
 mod upsample;
 
@@ -70,6 +82,8 @@ pub use args::{Arg, Args, Given, Value};
 pub use bias::Bias;
 pub use pad::Mode;
 pub use page::reference;
+pub use reduce::Combine;
+pub use resize::{Kernel, Position, Rounding};
 pub use tolerance::Tolerance;
 pub use upsample::Resize;
 pub use window::Frame;
@@ -367,6 +381,18 @@ operators! {
     sqrt::Sqrt,
     softplus::Softplus,
     mish::Mish,
+    resize::ResizeTo,
+    instancenorm::InstanceNorm,
+    expand::Expand,
+    take::Take,
+    reduce::Reduce,
+    matmul::MatMul,
+    pow::Pow,
+    sign::Sign,
+    round::Round,
+    ceil::Ceil,
+    floor::Floor,
+    erf::Erf,
 }
 
 impl Op {

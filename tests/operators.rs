@@ -56,15 +56,15 @@ fn broken() -> Vec<Broken> {
         ("bn", json!({}), &[&[10]], "C1", "needs channels"),
         ("prelu", json!({}), &[&[10]], "C1", "needs channels"),
         ("softmax", json!({"axis": 2}), &[&[1, 10]], "C1", "`axis` of `softmax` is 2"),
-        ("softmax", json!({"axis": 0}), &[&[1, 10]], "C1", "axes 1 to 1"),
-        ("logsoftmax", json!({"axis": -2}), &[&[1, 10]], "C1", "`axis`"),
+        ("softmax", json!({"axis": -3}), &[&[1, 10]], "C1", "axes 0 to 1"),
+        ("logsoftmax", json!({"axis": -3}), &[&[1, 10]], "C1", "`axis`"),
         ("l2norm", json!({"axis": 9}), &[&[1, 10]], "C1", "`axis`"),
         ("lrn", json!({"size": 5}), &[&[10]], "C1", "needs channels"),
         ("lrn", json!({"size": 4}), &[&[1, 10]], "C2", "`size` is 4"),
         ("normalise", json!({}), &[&[10]], "C1", "needs channels"),
         ("normalise", json!({"mean": [1, 2]}), &[&[1, 3, 4, 4]], "C2", "`mean` has 2 numbers"),
         ("normalise", json!({"std": [1, 0, 2]}), &[&[1, 3, 4, 4]], "C3", "`std` holds 0"),
-        ("concat", json!({"axis": 0}), &[&[1, 3, 4, 4], &[1, 3, 4, 4]], "C1", "`axis`"),
+        ("concat", json!({"axis": 4}), &[&[1, 3, 4, 4], &[1, 3, 4, 4]], "C1", "`axis`"),
         ("concat", json!({}), &[&[1, 3, 4, 4], &[1, 3]], "C2", "one rank"),
         ("concat", json!({}), &[&[1, 3, 4, 4], &[1, 3, 4, 4], &[1, 3, 2, 4]], "C3", "operand 3 of `concat` is [3, 2, 4], but the first is [3, 4, 4]"),
         ("concat", json!({}), &[&[1, 1 << 30], &[1, 1 << 30], &[1, 1 << 30]], "C4", "the output would be"),
@@ -73,7 +73,28 @@ fn broken() -> Vec<Broken> {
         ("reshape", json!({"shape": [3, -1]}), &[&[1, 10]], "C2", "[10] has 10"),
         ("reshape", json!({"shape": [2, 1, 1, 1, 1, 1, 1, 5]}), &[&[1, 10]], "C3", "the output would be"),
         ("permute", json!({"order": [0, 1]}), &[&[1, 2, 3]], "C1", "no order"),
-        ("permute", json!({"order": [1, 0]}), &[&[1, 2]], "C2", "moves the batch"),
+        ("reshape", json!({"shape": [3], "batch": 4}), &[&[1, 10]], "C2", "`batch` is 4"),
+        ("param", json!({"shape": [0]}), &[], "C1", "no list of extents"),
+        ("param", json!({"shape": [2], "weight": [1, 2, 3]}), &[], "C2", "`weight` is [3]"),
+        ("matmul", json!({}), &[&[1, 3, 4], &[3, 4]], "C1", "one rank"),
+        ("matmul", json!({}), &[&[1, 3, 4], &[1, 3, 4]], "C2", "sums over 4 columns"),
+        ("matmul", json!({}), &[&[2, 3, 4], &[3, 4, 3]], "C3", "axis 0 has 2 and 3"),
+        ("matmul", json!({}), &[&[1, 1 << 20, 1], &[1, 1, 1 << 20]], "C4", "would be"),
+        ("reduce", json!({"op": "sum", "axes": [3]}), &[&[1, 3, 4]], "C1", "`axis`"),
+        ("reduce", json!({"op": "sum", "axes": [1, -2]}), &[&[1, 3, 4]], "C1", "one twice"),
+        ("take", json!({"axis": 3, "at": [0]}), &[&[1, 3, 4]], "C1", "`axis`"),
+        ("take", json!({"axis": 1, "at": [3]}), &[&[1, 3, 4]], "C2", "position 3"),
+        ("take", json!({"axis": 1, "at": []}), &[&[1, 3, 4]], "C2", "is empty"),
+        ("take", json!({"axis": 1, "at": [0, 0, 0]}), &[&[1 << 15, 1, 1 << 15]], "C3", "would be"),
+        ("expand", json!({"shape": [3]}), &[&[1, 1, 4]], "C1", "[1, 4]"),
+        ("expand", json!({"shape": [3, 5]}), &[&[1, 1, 4]], "C2", "extent 4"),
+        ("expand", json!({"shape": [1048576, 1048576]}), &[&[1, 1, 1]], "C3", "would be"),
+        ("instancenorm", json!({}), &[&[1, 10]], "C1", "needs a map"),
+        ("resize", json!({"size": [4]}), &[&[1, 2, 3, 4]], "C1", "2 spatial axes"),
+        ("resize", json!({"size": [4], "scale": [0]}), &[&[1, 2, 3]], "C2", "`scale` is [0.0]"),
+        ("resize", json!({"size": [4], "at": "crop"}), &[&[1, 2, 3]], "C2", "`roi` is []"),
+        ("resize", json!({"size": [65536, 65536]}), &[&[1, 2, 3, 3]], "C3", "would be"),
+        ("resize", json!({"size": [1], "mode": "linear", "antialias": true}), &[&[1, 2, 1 << 20]], "C3", "2^16 rows"),
         ("slice", json!({"axis": 4}), &[&[1, 2, 3]], "C1", "`axis`"),
         ("slice", json!({"axis": 1, "from": 2, "to": 2}), &[&[1, 4]], "C2", "from 2 to 2"),
         ("slice", json!({"axis": 1, "to": 5}), &[&[1, 4]], "C2", "extent 4"),
@@ -91,7 +112,7 @@ fn broken() -> Vec<Broken> {
 }
 
 /// The operators that combine values element by element share their constraints.
-const ALIKE: [&str; 6] = ["add", "sub", "mul", "div", "max", "min"];
+const ALIKE: [&str; 7] = ["add", "sub", "mul", "div", "max", "min", "pow"];
 
 fn infer(name: &str, args: &Json, shapes: &[&[usize]]) -> Option<Result<Shape, Violation>> {
     let op = layers::op(name, args).unwrap_or_else(|it| panic!("{name}{args}: {it}"));
@@ -227,7 +248,7 @@ fn mistaken_arguments_are_complaints() {
         ("clip", json!({"min": 2, "max": 1}), "more than `max`"),
         ("upsample", json!({"factor": 2, "align_corners": true}), "goes with"),
         ("pad", json!({"rows": "half"}), "takes rows, not a word"),
-        ("pad", json!({"rows": 1, "mode": "wrap"}), "\"constant\" or \"reflect\" or \"edge\""),
+        ("pad", json!({"rows": 1, "mode": "mirror"}), "\"constant\" or \"reflect\" or \"edge\""),
         ("leaky", json!({"slope": "steep"}), "a number"),
         ("relu", json!({"slope": 1}), "no argument `slope`"),
     ] {

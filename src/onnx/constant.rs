@@ -74,6 +74,16 @@ impl Constant {
         Self::whole(vec![data.len()], data)
     }
 
+    /// A tensor without elements; panics if there is one.
+    pub fn none(dims: Vec<usize>, element: i32) -> Self {
+        assert!(dims.contains(&0), "{dims:?} has elements");
+        let data = match is_real(element) {
+            true => Data::Real(Arc::default()),
+            false => Data::Whole(Arc::default()),
+        };
+        Self { dims, element, data }
+    }
+
     /// The same values as another element type.
     #[must_use]
     pub fn of_element(mut self, element: i32) -> Self {

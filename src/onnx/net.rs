@@ -32,6 +32,7 @@ pub(super) struct Item {
 pub(super) struct Call {
     pub(super) op: Op,
     /// The arguments that make `op`.
+    #[expect(dead_code, reason = "for the text that is to come")]
     pub(super) given: Vec<Given>,
     pub(super) operands: Vec<Id>,
     /// The values of its parameters, in the order of [`Op::params`].
@@ -109,6 +110,12 @@ impl Arguments {
     /// A list of numbers.
     pub(super) fn numbers(self, name: &str, it: &[f32]) -> Self {
         self.value(name, Value::List(it.iter().map(|&it| number(it)).collect()))
+    }
+
+    /// A pair (before, after).
+    pub(super) fn pair(self, name: &str, (before, after): (usize, usize)) -> Self {
+        let whole = |it: usize| Value::Int(i64::try_from(it).unwrap_or(i64::MAX));
+        self.value(name, Value::Tuple(vec![whole(before), whole(after)]))
     }
 
     /// One number for all spatial axes where they agree, or a list.

@@ -11,6 +11,7 @@ mod pool;
 mod product;
 mod rearrange;
 mod reduce;
+mod resize;
 mod step;
 
 use std::collections::{HashMap, HashSet};
@@ -62,6 +63,7 @@ fn handler(operator: &str) -> Option<Handler> {
         .or_else(|| pool::handler(operator))
         .or_else(|| product::handler(operator))
         .or_else(|| reduce::handler(operator))
+        .or_else(|| resize::handler(operator))
 }
 
 /// The most elements that constants made while importing may have together.
@@ -204,6 +206,11 @@ impl<'a> Raise<'a> {
                 continue;
             }
             match self.extents(&input) {
+                // What has no elements has no value to ask for.
+                Ok(Some(dims)) if dims.contains(&0) && dims.len() <= Shape::RANK_MAX => {
+                    let none = Constant::none(dims, input.element);
+                    self.values.insert(name, Some(Value::Known(none)));
+                }
                 Ok(Some(dims)) => match constant::shape(&dims) {
                     Ok(shape) => self.add_input(name, &input, dims, shape),
                     Err(Fault::Wrong(fault) | Fault::Needs(fault)) => {

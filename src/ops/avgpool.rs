@@ -7,7 +7,7 @@ use crate::tensor::{Exact, Tensor};
 /// Mean of each window, channel by channel.
 ///
 /// ```text
-/// out[n, c, y, x] = sum(i, j) in[n, c, y*stride + i - pad, x*stride + j - pad] / taps
+/// out[n, c, y, x] = sum(i, j) in[n, c, y*stride + i*dilation - pad, x*stride + j*dilation - pad] / taps
 /// ```
 ///
 /// Taps in the padding add nothing. With `count_pad=true` they count as taps all the same, but what `ceil`
@@ -15,7 +15,7 @@ use crate::tensor::{Exact, Tensor};
 ///
 /// Constraints:
 /// - (C1) the input has channels and one to three spatial axes;
-/// - (C2) a list for `kernel`, `stride` or `pad` has one entry a spatial axis;
+/// - (C2) a list for `kernel`, `stride`, `pad` or `dilation` has one entry a spatial axis;
 /// - (C3) the kernel fits the padded input and has at most 2^24 taps;
 /// - (C4) the padding on each side is smaller than the kernel;
 /// - (C5) the output keeps the limits of a tensor.
@@ -43,6 +43,7 @@ impl Operator for AvgPool {
         pool::STRIDE,
         pool::PAD,
         pool::CEIL,
+        pool::DILATION,
         Arg::optional("count_pad", "true or false", "true", "whether taps in the padding count"),
     ];
 
@@ -101,12 +102,11 @@ impl Operator for AvgPool {
 impl AvgPool {
     /// The taps of one axis that count at a place.
     fn taps(&self, window: &Window, place: usize, extent: usize) -> usize {
-        let start = place * window.stride;
-        let end = start + window.kernel;
         let (first, last) = match self.count_pad {
             true => (0, window.before + extent + window.after),
             false => (window.before, window.before + extent),
         };
-        end.min(last) - start.max(first)
+        let row = |tap: usize| place * window.stride + tap * window.dilation;
+        (0..window.kernel).filter(|&it| (first..last).contains(&row(it))).count()
     }
 }

@@ -7,7 +7,7 @@ use crate::tensor::{Exact, Tensor, max};
 /// Maximum of each window, channel by channel.
 ///
 /// ```text
-/// out[n, c, y, x] = max(i, j) in[n, c, y*stride + i - pad, x*stride + j - pad]
+/// out[n, c, y, x] = max(i, j) in[n, c, y*stride + i*dilation - pad, x*stride + j*dilation - pad]
 /// ```
 ///
 /// Taps in the padding are skipped. NaN wins over every number. Extents are rounded down; with `ceil=true`
@@ -15,7 +15,7 @@ use crate::tensor::{Exact, Tensor, max};
 ///
 /// Constraints:
 /// - (C1) the input has channels and one to three spatial axes;
-/// - (C2) a list for `kernel`, `stride` or `pad` has one entry a spatial axis;
+/// - (C2) a list for `kernel`, `stride`, `pad` or `dilation` has one entry a spatial axis;
 /// - (C3) the kernel fits the padded input and has at most 2^24 taps;
 /// - (C4) the padding on each side is smaller than the kernel;
 /// - (C5) the output keeps the limits of a tensor.
@@ -36,7 +36,8 @@ pub struct MaxPool {
 impl Operator for MaxPool {
     const NAME: &'static str = "maxpool";
 
-    const ARGS: &'static [Arg] = &[pool::KERNEL, pool::STRIDE, pool::PAD, pool::CEIL];
+    const ARGS: &'static [Arg] =
+        &[pool::KERNEL, pool::STRIDE, pool::PAD, pool::CEIL, pool::DILATION];
 
     fn parse(args: &mut Args<'_>) -> Self {
         MaxPool { frame: pool::parse(args) }

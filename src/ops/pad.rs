@@ -3,13 +3,13 @@ use crate::nest::{Affine, Buffer, Expr, Guard, Index, Nest};
 use crate::shape::{PerAxis, Shape};
 use crate::tensor::{Exact, Tensor};
 
-/// Rows around the spatial axes: a constant, the rows of the input mirrored at the border row, or the border
-/// row repeated. `channels=(before, after)` adds constant channels.
+/// Rows around the spatial axes: a constant, the rows of the input mirrored at the border row, the border row
+/// repeated, or with `"wrap"` the rows from the other end. `channels=(before, after)` adds constant channels.
 ///
 /// Constraints:
 /// - (C1) the input has channels, and a list for `rows` has one entry a spatial axis;
-/// - (C2) `reflect` pads less than the extent of the input;
-/// - (C3) `reflect` and `edge` add no channels;
+/// - (C2) `reflect` pads less than the extent of the input, `wrap` at most the extent;
+/// - (C3) `reflect`, `edge` and `wrap` add no channels;
 /// - (C4) the output keeps the limits of a tensor.
 ///
 /// Source: ONNX `Pad`; PyTorch `ReflectionPad2d`, `ReplicationPad2d`.
@@ -40,23 +40,27 @@ pub enum Mode {
     Reflect,
     /// The border row.
     Edge,
+    /// The rows from the other end.
+    Wrap,
 }
+
+const MODES: &[&str] = &["constant", "reflect", "edge", "wrap"];
 
 impl Operator for Pad {
     const NAME: &'static str = "pad";
 
     const ARGS: &'static [Arg] = &[
         Arg::required("rows", "rows, one an axis, or pairs", "rows on both sides"),
-        Arg::optional("mode", "a word", "\"constant\"", "what the rows hold")
-            .words(&["constant", "reflect", "edge"]),
+        Arg::optional("mode", "a word", "\"constant\"", "what the rows hold").words(MODES),
         Arg::optional("value", "a number", "0", "the constant"),
         Arg::optional("channels", "a pair", "0", "constant channels before and after"),
     ];
 
     fn parse(args: &mut Args<'_>) -> Self {
-        let mode = match args.word("mode", &["constant", "reflect", "edge"]) {
+        let mode = match args.word("mode", MODES) {
             "reflect" => Mode::Reflect,
             "edge" => Mode::Edge,
+            "wrap" => Mode::Wrap,
             _ => Mode::Constant,
         };
         let (rows, value) = (args.rows("rows"), args.number("value"));
@@ -76,12 +80,15 @@ impl Operator for Pad {
         let mut dims = vec![input.batch()];
         for axis in 1..input.rank() {
             let ((before, after), extent) = (self.around(axis), input.dims()[axis]);
-            if axis > 1 && self.mode == Mode::Reflect && before.max(after) >= extent {
+            let (word, most) = match self.mode {
+                Mode::Reflect => ("reflect", extent - 1),
+                Mode::Wrap => ("wrap", extent),
+                Mode::Constant | Mode::Edge => ("", usize::MAX),
+            };
+            if axis > 1 && before.max(after) > most {
                 let message =
-                    format!("`reflect` pads {} rows, but {input} has {extent}", before.max(after));
-                return Err(
-                    Violation::new("C2", message).help(format!("pad at most {} rows", extent - 1))
-                );
+                    format!("`{word}` pads {} rows, but {input} has {extent}", before.max(after));
+                return Err(Violation::new("C2", message).help(format!("pad at most {most} rows")));
             }
             dims.push(extent + before + after);
         }
@@ -149,6 +156,7 @@ impl Pad {
             _ if inside.is_some() => inside,
             Mode::Constant => None,
             Mode::Edge => Some(row.saturating_sub(before).min(extent - 1)),
+            Mode::Wrap => Some((row + extent - before) % extent),
             Mode::Reflect if row < before => Some(before - row),
             Mode::Reflect => Some(2 * (extent - 1) - (row - before)),
         }

@@ -17,6 +17,8 @@ pub(super) const STRIDE: Arg = Arg::optional(
 pub(super) const PAD: Arg =
     Arg::optional("pad", "rows, one an axis, or pairs", "0", "rows of padding on both sides")
         .words(&["half", "same", "same_lower", "valid"]);
+pub(super) const DILATION: Arg =
+    Arg::optional("dilation", "a count, or one an axis", "1", "rows between neighbouring taps");
 pub(super) const CEIL: Arg = Arg::optional(
     "ceil",
     "true or false",
@@ -25,8 +27,8 @@ pub(super) const CEIL: Arg = Arg::optional(
 );
 
 pub(super) fn parse(args: &mut Args<'_>) -> Frame {
-    let ceil = args.flag("ceil");
-    Frame { ceil, ..Frame::parse(args) }
+    let (ceil, dilation) = (args.flag("ceil"), args.axes("dilation"));
+    Frame { ceil, dilation, ..Frame::parse(args) }
 }
 
 /// Constraints C1 to C5 of both.

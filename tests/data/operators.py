@@ -296,6 +296,59 @@ case("reorg", {"stride": 2}, [[1, 4, 2, 2]], reorg(2))
 case("reorg", {"stride": 3}, [[1, 18, 6, 3]], reorg(3))
 case("reorg", {"stride": 1}, [[1, 2, 3, 3]], reorg(1), special=True)
 
+# Operators that models from elsewhere need.
+for name, f in [("erf", torch.erf), ("floor", torch.floor), ("ceil", torch.ceil), ("round", torch.round)]:
+    case(name, {}, [[2, 3, 4]], f)
+    case(name, {}, [[1, 4, 3, 5]], f, special=True)
+case("sign", {}, [[2, 3, 4]], torch.sign)
+case("pow", {}, [[2, 3, 4], [2, 3, 4]], torch.pow, low=0.5, high=2.0)
+case("pow", {}, [[2, 3, 4, 2], [1, 3, 1, 1]], torch.pow, low=0.25, high=3.0)
+case("matmul", {}, [[3, 5], [5, 4]], torch.matmul)
+case("matmul", {}, [[2, 3, 4, 5], [2, 3, 5, 2]], torch.matmul)
+case("matmul", {}, [[1, 3, 4, 7], [2, 1, 7, 3]], torch.matmul)
+case("matmul", {}, [[2, 3, 1], [2, 1, 3]], torch.matmul, special=True)
+case("reduce", {"op": "sum", "axes": [1]}, [[2, 5, 3]], lambda x: x.sum(1))
+case("reduce", {"op": "mean", "axes": [-1, 1], "keep": True}, [[2, 5, 3, 4]], lambda x: x.mean([1, 3], keepdim=True))
+case("reduce", {"op": "max", "axes": [0, 2]}, [[2, 5, 3]], lambda x: x.amax([0, 2]))
+case("reduce", {"op": "min", "axes": [2], "keep": True}, [[2, 5, 3]], lambda x: x.amin(2, keepdim=True), special=True)
+case("reduce", {"op": "product", "axes": [1, 2]}, [[2, 3, 3]], lambda x: x.prod(1).prod(1))
+case("reduce", {"op": "sum", "axes": [0, 1, 2]}, [[2, 3, 3]], lambda x: x.sum().reshape(1))
+case("take", {"axis": 1, "at": [2, 0, -1, 2]}, [[2, 4, 3]], lambda x: x[:, [2, 0, 3, 2]])
+case("take", {"axis": -1, "at": [4, 3, 2]}, [[1, 2, 2, 5]], lambda x: x[..., [4, 3, 2]], special=True)
+case("expand", {"shape": [3, 4, 5]}, [[2, 3, 1, 1]], lambda x: x.expand(2, 3, 4, 5))
+case("expand", {"shape": [4, 2], "batch": 3}, [[1, 1, 2]], lambda x: x.expand(3, 4, 2))
+case("param", {"shape": [3, 2]}, [], lambda w: w, params=[[1, 3, 2]])
+case("param", {"shape": [2], "batch": 3}, [], lambda w: w, params=[[3, 2]])
+case("param", {"shape": [2, 2], "weight": [[1, 2], [3, 0.5]]}, [], lambda: torch.tensor([[[1, 2], [3, 0.5]]]).double())
+for args in [{}, {"eps": 0.001}]:
+    case("instancenorm", args, [[2, 3, 4, 5]],
+         lambda x, w, b, e=args.get("eps", 1e-5): F.instance_norm(x, weight=w, bias=b, eps=e), params=[[3], [3]])
+case("instancenorm", {}, [[1, 2, 9]], lambda x, w, b: F.instance_norm(x, weight=w, bias=b), params=[[2], [2]])
+
+
+def resize(args, shape, mode, **more):
+    case("resize", args, [shape], lambda x: F.interpolate(x, size=tuple(args["size"]), mode=mode, **more))
+
+
+resize({"size": [7, 3], "round": "prefer_ceil"}, [1, 2, 5, 4], "nearest-exact")
+resize({"size": [5, 8], "at": "asymmetric", "round": "floor"}, [2, 1, 3, 4], "nearest")
+resize({"size": [7, 9], "mode": "linear"}, [1, 2, 4, 5], "bilinear", align_corners=False)
+resize({"size": [3, 9], "mode": "linear", "at": "align_corners"}, [1, 2, 7, 4], "bilinear", align_corners=True)
+resize({"size": [9], "mode": "linear"}, [2, 2, 4], "linear", align_corners=False)
+resize({"size": [7, 6], "mode": "cubic"}, [1, 1, 5, 5], "bicubic", align_corners=False)
+resize({"size": [5, 3], "mode": "cubic", "at": "align_corners"}, [1, 2, 7, 7], "bicubic", align_corners=True)
+resize({"size": [3, 4], "mode": "linear", "antialias": True, "exclude_outside": True}, [1, 1, 9, 7], "bilinear",
+       align_corners=False, antialias=True)
+case("maxpool", {"kernel": 2, "dilation": 2, "stride": 1}, [[1, 2, 6, 5]], lambda x: F.max_pool2d(x, 2, 1, 0, 2))
+case("maxpool", {"kernel": [3], "dilation": 3, "stride": 2, "pad": 1}, [[2, 2, 11]],
+     lambda x: F.max_pool1d(x, 3, 2, 1, 3))
+case("pad", {"rows": [[1, 2], [3, 0]], "mode": "wrap"}, [[1, 2, 3, 4]], lambda x: F.pad(x, (3, 0, 1, 2), mode="circular"))
+case("reshape", {"shape": [6], "batch": 4}, [[2, 3, 4]], lambda x: x.reshape(4, 6))
+case("reshape", {"shape": [-1, 2], "batch": 1}, [[2, 3, 4]], lambda x: x.reshape(1, 12, 2))
+case("permute", {"order": [2, 0, 1]}, [[2, 3, 4]], lambda x: x.permute(2, 0, 1))
+case("concat", {"axis": 0}, [[2, 3], [1, 3]], lambda *a: torch.cat(a, 0))
+case("softmax", {"axis": 0}, [[3, 4]], lambda x: F.softmax(x, 0))
+
 with open(HERE / "operators.json", "w") as f:
     f.write("[\n" + ",\n".join(json.dumps(it) for it in OUT) + "\n]\n")
 

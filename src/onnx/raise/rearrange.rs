@@ -173,7 +173,7 @@ impl Raise<'_> {
     }
 
     /// The positions on an axis from one to before another, every `step`-th.
-    fn cut(
+    pub(super) fn cut(
         &mut self,
         x: &Value,
         axis: usize,
