@@ -187,7 +187,7 @@ fn scale(b: &mut FunctionBuilder<'_>, x: Value, n: Value) -> Value {
 }
 
 /// The leading bits of ln 2: products with small integers are exact.
-const LN_2_HIGH: f32 = 0.693_359_375;
+const LN_2_HIGH: f32 = 0.693_359_4;
 const LN_2_LOW: f32 = -2.121_944_4e-4;
 
 /// e^x = 2^n * e^r with `|r| <= ln 2 / 2`. Zero below -104, infinite above 89.
@@ -332,7 +332,7 @@ fn erf(b: &mut FunctionBuilder<'_>, x: Value) -> Value {
             0.005_221_053_5,
             -0.000_848_439_64,
             0.000_112_682_54,
-            -9.673_590e-6,
+            -9.673_59e-6,
         ],
     );
     let near = b.ins().fmul(tail, x);

@@ -235,7 +235,7 @@ fn range(
         .map(|((a, b), c)| (a, b, c))
         .ok_or_else(wrong)?;
     let count = ((f64::from(limit) - f64::from(start)) / f64::from(step)).ceil();
-    if !(count <= left as f64) {
+    if count.is_nan() || count > left as f64 {
         return Err(wrong());
     }
     let count = if count > 0.0 { count as usize } else { 0 };
@@ -303,7 +303,7 @@ fn arithmetic(operator: &str) -> Option<Pair> {
         "Sub" => i64::checked_sub,
         "Mul" => i64::checked_mul,
         "Div" => i64::checked_div,
-        "Mod" => |a, b| Some(a.checked_rem(b)?.checked_add(b)?.checked_rem(b)?),
+        "Mod" => |a, b| a.checked_rem(b)?.checked_add(b)?.checked_rem(b),
         "Min" => |a, b| Some(a.min(b)),
         "Max" => |a, b| Some(a.max(b)),
         "And" => |a, b| Some(i64::from(a != 0 && b != 0)),

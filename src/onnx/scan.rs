@@ -71,7 +71,7 @@ fn nested(kind: Kind, field: u64) -> Option<Kind> {
         (Kind::Graph, 1) => Some(Kind::Node),
         (Kind::Node, 5) => Some(Kind::Attribute),
         (Kind::Graph, 5) | (Kind::Attribute, 5 | 10) => Some(Kind::Tensor),
-        (Kind::Graph, 11 | 12 | 13) => Some(Kind::ValueInfo),
+        (Kind::Graph, 11..=13) => Some(Kind::ValueInfo),
         (Kind::ValueInfo, 2) => Some(Kind::Type),
         (Kind::Type, 1) => Some(Kind::TensorType),
         (Kind::TensorType, 2) => Some(Kind::TensorShape),

@@ -52,15 +52,14 @@ impl Operator for MatMul {
         }
         let mut dims = a.dims().to_vec();
         dims[rank - 1] = b.dims()[rank - 1];
-        for axis in 0..rank - 2 {
-            let (have, other) = (dims[axis], b.dims()[axis]);
-            if have != other && have != 1 && other != 1 {
+        for (axis, (have, &other)) in dims.iter_mut().zip(b.dims()).enumerate().take(rank - 2) {
+            if *have != other && *have != 1 && other != 1 {
                 let message =
                     format!("`matmul` of {a} and {b}: axis {axis} has {have} and {other}");
                 return Err(Violation::new("C3", message).help("only extents of 1 broadcast"));
             }
-            if have == 1 {
-                dims[axis] = other;
+            if *have == 1 {
+                *have = other;
             }
         }
         sized("C4", "the output", &dims)
