@@ -56,6 +56,7 @@ pub struct Node {
 
 /// What makes a value.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly every node is a layer")]
 pub enum Kind {
     /// The caller.
     Input,
