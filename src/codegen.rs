@@ -8,6 +8,7 @@
 //! only (tables included), and loops whose bounds are the extents of the views.
 
 mod contract;
+mod cost;
 mod emit;
 mod jit;
 mod linear;
@@ -17,9 +18,11 @@ pub mod memory;
 mod pack;
 pub mod tile;
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use cranelift::prelude::{FunctionBuilder, FunctionBuilderContext, isa};
+use iced_x86::{Decoder, DecoderOptions, Formatter, GasFormatter};
 
 pub use emit::Context;
 pub use pack::Blob;
@@ -69,7 +72,8 @@ struct RoutineInfo {
     units: i64,
     nanoseconds: u64,
     clif: String,
-    code: Vec<u8>,
+    /// The machine code of the routine and of its leaves, if texts are kept.
+    code: Vec<Vec<u8>>,
 }
 
 /// What compiling one step gives.
@@ -89,7 +93,7 @@ pub fn compile(plan: &Plan, tensor: &dyn Fn(ParamId) -> Tensor, options: &Option
     let build = |at: usize| build(plan, at, &blob, target.as_ref(), options);
     let built = jit::in_parallel(plan.steps.len(), &build);
     let mut leaves: Vec<jit::Compiled> = Vec::new();
-    let mut known = std::collections::HashMap::new();
+    let mut known = HashMap::new();
     let (mut routines, mut infos) = (Vec::new(), Vec::new());
     for it in built {
         let mut intern = |code: Vec<u8>| {
@@ -100,7 +104,8 @@ pub fn compile(plan: &Plan, tensor: &dyn Fn(ParamId) -> Tensor, options: &Option
         };
         let mut text = Vec::new();
         if options.texts {
-            text.extend_from_slice(it.code.code());
+            text.push(it.code.code().to_vec());
+            text.extend(it.leaves.iter().cloned());
         }
         infos.push(RoutineInfo {
             units: i64::try_from(it.units).expect("a step has few units"),
@@ -127,17 +132,19 @@ fn build(
     let mut context = FunctionBuilderContext::new();
     let builder = FunctionBuilder::new(&mut function, &mut context);
     let fused = jit::has_fma(target);
+    let mut bundled = true;
     let (leaves, units) = match &step.kernel {
         Kernel::Loops(loops) => {
-            let units = loops::emit(builder, target, plan, step, loops, blob, fused);
-            (Vec::new(), units)
+            let schedule = loops::emit(builder, target, plan, step, loops, blob, fused);
+            bundled = schedule.is_bundled();
+            (Vec::new(), schedule.units)
         }
         Kernel::Contract(it) => contract::emit_contract(builder, target, plan, step, it, blob),
         Kernel::Depthwise(it) => contract::emit_depthwise(builder, target, plan, step, it, blob),
     };
     let clif = if options.texts { function.display().to_string() } else { String::new() };
     let code = jit::compile(function, target);
-    Built { code, leaves, units, nanoseconds: 0, clif }
+    Built { code, leaves, units, nanoseconds: cost::nanoseconds(step, bundled), clif }
 }
 
 /// A routine in executable memory: `fn(context, begin, end)`.
@@ -176,16 +183,26 @@ impl Code {
         &self.routines[step].clif
     }
 
-    /// The machine code of a step's routine in AT&T syntax, one instruction a line, if texts were kept.
+    /// The machine code of a step's routine, then of the tiles that it calls, in AT&T syntax, if texts were kept.
     pub fn asm(&self, step: usize) -> String {
-        use iced_x86::{Decoder, DecoderOptions, Formatter, GasFormatter};
         let mut text = String::new();
-        let mut formatter = GasFormatter::new();
-        for instruction in Decoder::new(64, &self.routines[step].code, DecoderOptions::NONE) {
-            write!(text, "{:6x}  ", instruction.ip()).expect("a string takes text");
-            formatter.format(&instruction, &mut text);
-            text.push('\n');
+        for (at, code) in self.routines[step].code.iter().enumerate() {
+            match at {
+                0 => writeln!(text, "routine:"),
+                _ => writeln!(text, "tile {at}:"),
+            }
+            .expect("a string takes text");
+            disassemble(code, &mut text);
         }
         text
+    }
+}
+
+fn disassemble(code: &[u8], text: &mut String) {
+    let mut formatter = GasFormatter::new();
+    for instruction in Decoder::new(64, code, DecoderOptions::NONE) {
+        write!(text, "{:6x}  ", instruction.ip()).expect("a string takes text");
+        formatter.format(&instruction, text);
+        text.push('\n');
     }
 }

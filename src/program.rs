@@ -17,8 +17,9 @@ use crate::plan::{Buffer, Plan, View};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
-/// A step expected to take less than this, in nanoseconds, runs on one thread: a barrier takes as long.
-const PARALLEL_NS: u64 = 10_000;
+/// A step expected to take less than this, in nanoseconds, runs on one thread: waking another may take as
+/// long.
+const PARALLEL_NS: u64 = 20_000;
 
 /// A compiled network.
 #[derive(Clone, Debug)]

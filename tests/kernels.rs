@@ -4,6 +4,8 @@
 mod case;
 #[path = "kernels/math.rs"]
 mod math;
+#[path = "kernels/net.rs"]
+mod net;
 #[path = "kernels/stages.rs"]
 mod stages;
 #[path = "kernels/tiles.rs"]

@@ -82,7 +82,10 @@ fn the_batch_has_a_limit() {
 /// On a thread as small as a test's or a server's.
 fn on_a_small_stack(text: String) -> Vec<&'static str> {
     let run = move || {
-        let found = elaborate_with(&Options::default(), &|_| None, &text);
+        // A tenth of the default, for the sake of a build that is not optimised.
+        let limits = Limits { steps: Limits::default().steps / 10, ..Limits::default() };
+        let options = Options { limits, ..Options::default() };
+        let found = elaborate_with(&options, &|_| None, &text);
         found.err().unwrap_or_default().iter().map(|it| it.code).collect()
     };
     let thread = std::thread::Builder::new().stack_size(1 << 21).spawn(run);

@@ -33,8 +33,8 @@ const LAYERS: &[&str] = &[
 
 /// Words of code that stand only in some files: the word, where, and why.
 const ROOMS: &[(&str, &[&str], &str)] = &[
-    ("pest", &["src/syntax/convert.rs"], "the parser's tree is converted in one place"),
-    ("pest_derive", &["src/syntax/convert.rs"], "the parser's tree is converted in one place"),
+    ("pest", &["src/syntax/convert"], "the parser's tree is converted in one place"),
+    ("pest_derive", &["src/syntax/convert"], "the parser's tree is converted in one place"),
     ("cranelift", CODE, "only code generation and the program know the back end"),
     ("cranelift_jit", CODE, "only code generation and the program know the back end"),
     ("iced_x86", CODE, "only code generation knows instructions"),

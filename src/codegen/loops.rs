@@ -40,7 +40,7 @@ pub(super) struct Schedule {
 }
 
 /// Plans the walk over a stage.
-pub(super) fn schedule(plan: &Plan, step: &Step, loops: &Loops, blob: &Blob) -> Schedule {
+fn schedule(plan: &Plan, step: &Step, loops: &Loops, blob: &Blob) -> Schedule {
     let stage = &loops.stage;
     let extents = &stage.extents;
     let vector = vector_axis(step, loops).filter(|&it| extents[it] > 1);
@@ -71,6 +71,11 @@ pub(super) fn schedule(plan: &Plan, step: &Step, loops: &Loops, blob: &Blob) -> 
 }
 
 impl Schedule {
+    /// Whether points are evaluated in bundles.
+    pub(super) fn is_bundled(&self) -> bool {
+        self.vector.is_some()
+    }
+
     /// Rounds of the loop over an axis: points, or bundles.
     fn rounds(&self, axis: usize, extents: &[usize]) -> usize {
         match self.vector {
@@ -233,7 +238,7 @@ impl Reach<'_> {
     }
 }
 
-/// Emits a routine that walks units `begin..end` of a stage; gives their number.
+/// Emits a routine that walks units `begin..end` of a stage; gives its walk.
 pub(super) fn emit(
     builder: FunctionBuilder<'_>,
     isa: &dyn isa::TargetIsa,
@@ -242,7 +247,7 @@ pub(super) fn emit(
     loops: &Loops,
     blob: &Blob,
     fused: bool,
-) -> usize {
+) -> Schedule {
     let schedule = schedule(plan, step, loops, blob);
     let (mut emit, units) = Emit::start(builder, plan, fused);
     let views = || step.inputs.iter().chain(&step.temps).chain([&step.output]);
@@ -271,7 +276,7 @@ pub(super) fn emit(
         Scope { emit, blob, inputs, params, temps, output, extents, axes, bundle: None, it: None };
     scope.walk(loops, &schedule, &units);
     scope.emit.finish(isa);
-    schedule.units
+    schedule
 }
 
 impl Scope<'_, '_> {

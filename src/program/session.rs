@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, Ordering};
+use std::time::{Duration, Instant};
 
 use super::flush::Flush;
 use super::pool::{Barrier, Pool, Run};
@@ -51,22 +52,13 @@ impl Session {
     /// When the inputs are not as many or as long as the net's.
     pub fn run(&mut self, inputs: &[&[f32]]) -> Result<&[Tensor], RunError> {
         self.check(inputs)?;
-        self.inputs.clear();
-        self.inputs.extend(inputs.iter().map(|it| it.as_ptr()));
-        self.outputs.clear();
-        self.outputs.extend(self.tensors.iter_mut().map(|it| it.data.as_mut_ptr()));
-        let mut context = Context {
-            arena: self.arena.as_mut_slice().as_mut_ptr(),
-            blob: self.shared.code.blob().as_slice().as_ptr(),
-            inputs: self.inputs.as_ptr(),
-            outputs: self.outputs.as_ptr(),
-        };
+        let mut context = self.context(inputs);
         match &mut self.threads {
             None => {
                 let _flush = Flush::new();
                 // SAFETY: the context was just made of this session's memory and of inputs of checked lengths, all
                 // borrowed until `run` ends; nobody else computes.
-                unsafe { self.shared.steps(&raw const context, 0..self.shared.steps_count()) };
+                unsafe { self.shared.steps(&raw const context, 0..self.shared.paths.len()) };
             }
             Some(threads) => {
                 threads.context.store(&raw mut context, Ordering::Release);
@@ -74,6 +66,37 @@ impl Session {
             }
         }
         Ok(&self.tensors)
+    }
+
+    /// Runs the net step by step on this thread; gives the time of each step.
+    ///
+    /// # Errors
+    /// When the inputs are not as many or as long as the net's.
+    pub fn profile(&mut self, inputs: &[&[f32]]) -> Result<Vec<Duration>, RunError> {
+        self.check(inputs)?;
+        let context = self.context(inputs);
+        let _flush = Flush::new();
+        let time = |step| {
+            let start = Instant::now();
+            // SAFETY: as in `run` on one thread.
+            unsafe { self.shared.steps(&raw const context, step..step + 1) };
+            start.elapsed()
+        };
+        Ok((0..self.shared.paths.len()).map(time).collect())
+    }
+
+    /// A context of this session's memory and of these inputs, valid while both are borrowed.
+    fn context(&mut self, inputs: &[&[f32]]) -> Context {
+        self.inputs.clear();
+        self.inputs.extend(inputs.iter().map(|it| it.as_ptr()));
+        self.outputs.clear();
+        self.outputs.extend(self.tensors.iter_mut().map(|it| it.data.as_mut_ptr()));
+        Context {
+            arena: self.arena.as_mut_slice().as_mut_ptr(),
+            blob: self.shared.code.blob().as_slice().as_ptr(),
+            inputs: self.inputs.as_ptr(),
+            outputs: self.outputs.as_ptr(),
+        }
     }
 
     fn check(&self, inputs: &[&[f32]]) -> Result<(), RunError> {
@@ -175,10 +198,6 @@ fn share(units: i64, thread: usize, threads: usize) -> (i64, i64) {
 }
 
 impl Shared {
-    fn steps_count(&self) -> usize {
-        self.paths.len()
-    }
-
     /// Runs steps on this thread.
     ///
     /// # Safety

@@ -1,10 +1,9 @@
 //! Whole graphs, compiled, against the reference layer by layer: tiles, epilogues, shared memory.
 
 use netc::codegen::{Cpu, Options};
-use netc::diag::Span;
-use netc::graph::{Graph, Layer, NodeId, Param, ParamId, Source};
+use netc::graph::{NodeId, ParamId};
 use netc::interpret;
-use netc::ops::{Given, Op, Role, Value};
+use netc::ops::Value;
 use netc::passes;
 use netc::plan::{self, plan};
 use netc::program::Program;
@@ -14,71 +13,7 @@ use netc::verify;
 use netc::weights::Weights;
 
 use crate::case::Random;
-
-/// A graph under construction.
-struct Net {
-    graph: Graph,
-    layers: usize,
-}
-
-impl Net {
-    fn new(input: &[usize]) -> (Net, NodeId) {
-        let mut graph = Graph::new("net");
-        let node = graph.add_input("x", Shape::of(input), Span::default());
-        (Net { graph, layers: 0 }, node)
-    }
-
-    fn add(&mut self, name: &str, args: &[(&str, Value)], operands: &[NodeId]) -> NodeId {
-        let given: Vec<_> = args
-            .iter()
-            .map(|(name, value)| Given {
-                name: (*name).to_owned(),
-                value: value.clone(),
-                span: Span::default(),
-            })
-            .collect();
-        let op = Op::parse(name, Span::default(), &given).unwrap().unwrap();
-        let shapes: Vec<Shape> =
-            operands.iter().map(|&it| self.graph.node(it).shape.clone()).collect();
-        let shapes: Vec<&Shape> = shapes.iter().collect();
-        let output = op.infer(&shapes).unwrap_or_else(|it| panic!("{name} {args:?}: {it:?}"));
-        self.layers += 1;
-        let path = format!("{name}{}", self.layers);
-        let params = op
-            .params(&shapes)
-            .into_iter()
-            .map(|spec| {
-                let source = match spec.role {
-                    Role::Learned => Source::Learned(spec.init),
-                    Role::Statistic => Source::Statistic(spec.init),
-                    Role::Fixed(tensor) => Source::Fixed(tensor),
-                };
-                let path = format!("{path}.{}", spec.name);
-                self.graph.add_param(Param { path, shape: spec.shape, source })
-            })
-            .collect();
-        let layer = Layer { op, params, epilogue: Vec::new() };
-        self.graph.add_layer(path, Span::default(), layer, operands.to_vec(), output)
-    }
-
-    fn shape(&self, node: NodeId) -> &Shape {
-        &self.graph.node(node).shape
-    }
-
-    fn conv(&mut self, from: NodeId, channels: usize, spec: [usize; 5]) -> NodeId {
-        let [kernel, stride, pad, dilation, groups] = spec;
-        let int = |it: usize| Value::Int(i64::try_from(it).unwrap());
-        let args = [
-            ("channels", int(channels)),
-            ("kernel", int(kernel)),
-            ("stride", int(stride)),
-            ("pad", int(pad)),
-            ("dilation", int(dilation)),
-            ("groups", int(groups)),
-        ];
-        self.add("conv", &args, &[from])
-    }
-}
+use crate::net::Net;
 
 /// Compiles a graph in all ways and compares.
 fn check(mut net: Net, last: NodeId, seed: u64) {
