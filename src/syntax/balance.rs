@@ -9,6 +9,9 @@ use crate::diag::{Diagnostic, Diagnostics, FileId, Span};
 /// How deeply brackets may nest: what walks the tree recurses.
 pub(super) const NESTING: usize = 64;
 
+/// After so many repairs the layout was no guide, and only the first is reported.
+const GUESSES: usize = 6;
+
 /// What was found.
 pub(super) struct Balanced {
     pub(super) diagnostics: Diagnostics,
@@ -34,7 +37,7 @@ pub(super) fn balance(file: FileId, text: &str, lines: &[Line], brackets: &[Brac
             if let Err(deep) = layout.run(brackets) {
                 return too_deep(file, deep);
             }
-            if layout.diagnostics.len() > 3 {
+            if layout.diagnostics.len() > GUESSES {
                 layout.diagnostics.truncate(1);
             }
             Balanced { diagnostics: layout.diagnostics, edits: Some(layout.edits) }
@@ -111,7 +114,8 @@ impl Layout<'_> {
     }
 
     fn span(&self, at: usize) -> Span {
-        Span { file: self.file, start: at as u32, end: at as u32 + 1 }
+        let char = self.text[at..].chars().next().map_or(0, char::len_utf8);
+        Span { file: self.file, start: at as u32, end: (at + char) as u32 }
     }
 
     /// Closes what cannot go on in a line that begins like this one.

@@ -120,6 +120,20 @@ pub(super) fn incomplete(form: Form, missing: &str, span: Span) -> Diagnostic {
     Diagnostic::error("syntax", span, message).help(format!("it is written `{how}`"))
 }
 
+/// Says that a statement begins as in another language, if its first word does.
+pub(super) fn foreign(word: &str, span: Span) -> Option<Diagnostic> {
+    let help = foreign_word(word)?;
+    let span = Span { end: span.start + word.len() as u32, ..span };
+    let message = format!("`{word}` is not a word of the language");
+    Some(Diagnostic::error("syntax", span, message).help(help))
+}
+
+/// Says that a word of the language was taken for a label.
+pub(super) fn keyword_label(word: &str, span: Span) -> Diagnostic {
+    let message = format!("`{word}` is a word of the language and no plain label");
+    Diagnostic::error("syntax", span, message).help(format!("put it into quotes: `\"{word}\": ..`"))
+}
+
 /// The first word, number, string or sign of a text.
 fn token(text: &str) -> &str {
     let first = text.chars().next().unwrap_or(' ');
@@ -248,6 +262,9 @@ fn habit(place: Place, found: &str, token: &str) -> Option<(String, String)> {
         }
         (Place::Form(Form::For | Form::If | Form::Else | Form::Net | Form::Block), ":") => {
             say("a body stands in braces", "write `{ .. }` in the place of `:`")
+        }
+        (Place::Form(Form::Use), _) => {
+            say("the path of a file stands in quotes", "write `use \"file.net\"`")
         }
         (Place::Form(Form::If), "=") => say("`=` gives a value, it does not compare", "write `==`"),
         (Place::Form(Form::Net | Form::Block), "->") => {

@@ -12,7 +12,7 @@ use pest::Parser;
 use pest::iterators::Pair;
 
 use super::ast::*;
-use super::complain::{Form, Place, incomplete, unexpected};
+use super::complain::{Form, Place, foreign, incomplete, keyword_label, unexpected};
 use super::scan::Repaired;
 use crate::diag::{Diagnostic, Diagnostics, FileId, Span};
 
@@ -111,9 +111,21 @@ impl Convert<'_> {
     fn lost(&mut self, place: Place, pair: &Pair<'_, Rule>) {
         let span = self.span(pair);
         let found = &self.text[span.start as usize..span.end as usize];
-        if !found.is_empty() && !self.is_repaired(span) {
-            self.diagnostics.push(unexpected(place, found, span));
+        if found.is_empty() || self.is_repaired(span) {
+            return;
         }
+        let before = self.text[..span.start as usize].chars().next_back();
+        if before.is_some_and(|it| it.is_ascii_digit())
+            && found.starts_with(|it: char| it.is_ascii_alphabetic())
+        {
+            let here = Span { end: span.start, ..span };
+            return self.error(
+                here,
+                "a sign is missing between a number and a name",
+                "a product is written `4 * c`",
+            );
+        }
+        self.diagnostics.push(unexpected(place, found, span));
     }
 
     /// Whether the line of a span has been reported by the scanner already.
@@ -413,6 +425,16 @@ impl Convert<'_> {
             Rule::value => Some(Form::Value),
             _ => None,
         };
+        let text = &self.text[whole.start as usize..whole.end as usize];
+        let word =
+            text.split(|it: char| !it.is_ascii_alphanumeric() && it != '_').next().unwrap_or(text);
+        if !matches!(form, None | Some(Form::Value))
+            && text[word.len()..].trim_start().starts_with(':')
+        {
+            let span = Span { end: whole.start + word.len() as u32, ..whole };
+            self.diagnostics.push(keyword_label(word, span));
+            return None;
+        }
         let ends_in_chain =
             first.clone().into_inner().last().is_some_and(|it| match it.as_rule() {
                 Rule::chain | Rule::step => true,
@@ -425,7 +447,10 @@ impl Convert<'_> {
                 Some(form) => Place::Form(form),
                 None => Place::Step,
             };
-            self.lost(place, rest);
+            match foreign(word, whole).filter(|_| form.is_none() && place == Place::Step) {
+                Some(diagnostic) => self.diagnostics.push(diagnostic),
+                None => self.lost(place, rest),
+            }
         }
         let kind = match first.as_rule() {
             Rule::input => self.input(first, whole)?,

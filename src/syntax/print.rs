@@ -20,7 +20,11 @@ pub(super) fn print(ast: &Ast, text: Option<&str>) -> String {
     let flat = Flat { text, trivia: &ast.trivia };
     let mut print = Print { flat, next: 0, lines: Lines::default() };
     for (i, item) in ast.items.iter().enumerate() {
-        let apart = |it: &Item| matches!(it.kind, ItemKind::Net(_) | ItemKind::Block(_));
+        let apart = |it: &Item| match &it.kind {
+            ItemKind::Net(_) => true,
+            ItemKind::Block(it) => print.flat.body(&it.body).is_none(),
+            _ => false,
+        };
         if i > 0 && (print.lines.is_tall() || apart(item) && !print.comes_comment(item.span.start))
         {
             print.trail(item.span.start);
@@ -152,10 +156,13 @@ impl Print<'_> {
                 self.lines.push(&format!(" {only} }}"));
             }
             _ => self.nested(2, "}", |print| {
-                for (i, (span, _)) in all.iter().enumerate() {
+                for (i, (span, text)) in all.iter().enumerate() {
                     print.lines.end();
                     print.before(span.start);
-                    write(print, i);
+                    match text.as_ref().filter(|it| print.lines.fits(it.len())) {
+                        Some(text) => print.lines.push(text),
+                        None => write(print, i),
+                    }
                     print.skip_blanks(span.end);
                 }
                 print.break_before(span.end);

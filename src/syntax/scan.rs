@@ -46,9 +46,13 @@ impl Repaired {
         self.text.push_str(text);
     }
 
-    /// Whether an edit lies in these bytes of the old text.
+    /// Whether something was added or taken away in these bytes of the old text.
     pub(super) fn touches(&self, start: usize, end: usize) -> bool {
-        self.pieces.iter().any(|it| !it.3 && it.1 <= end && start <= it.2)
+        let mut edits = self.pieces.iter().enumerate().filter(|it| !it.1.3);
+        edits.any(|(i, &(begin, from, to, _))| {
+            let new = self.pieces.get(i + 1).map_or(self.text.len(), |it| it.0) - begin;
+            (from == to || new == 0) && from <= end && start <= to
+        })
     }
 
     /// The offset in the old text of an offset in the new one.
@@ -390,7 +394,6 @@ fn plain(char: char) -> Option<&'static str> {
         '\u{2265}' => ">=",
         '\u{2260}' => "!=",
         '\u{2026}' => "..",
-        '\u{00a0}' => " ",
         _ => return None,
     })
 }

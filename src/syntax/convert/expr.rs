@@ -105,8 +105,16 @@ impl Convert<'_> {
     fn for_loop(&mut self, pair: Pair<'_, Rule>) -> Option<For> {
         let span = self.span(&pair);
         let (mut pattern, mut list, mut body) = (None, None, None);
+        let (mut within, mut told) = (false, false);
         for it in pair.into_inner() {
             match it.as_rule() {
+                Rule::kw_in => within = true,
+                Rule::head if !within => {
+                    let here = self.span(&it);
+                    self.error(here, "`in` is missing here", "write `for x in list { .. }`");
+                    told = true;
+                }
+                Rule::aside if told => {}
                 Rule::pattern => pattern = Some(self.pattern(it)),
                 Rule::head => list = Some(self.flat(it)),
                 Rule::aside => self.lost(Place::Form(Form::For), &it),
