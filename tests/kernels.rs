@@ -2,6 +2,8 @@
 
 #[path = "kernels/case.rs"]
 mod case;
+#[path = "kernels/guard.rs"]
+mod guard;
 #[path = "kernels/math.rs"]
 mod math;
 #[path = "kernels/net.rs"]

@@ -40,7 +40,7 @@ pub(super) struct Schedule {
 }
 
 /// Plans the walk over a stage.
-fn schedule(plan: &Plan, step: &Step, loops: &Loops, blob: &Blob) -> Schedule {
+fn schedule(step: &Step, loops: &Loops, blob: &Blob) -> Schedule {
     let stage = &loops.stage;
     let extents = &stage.extents;
     let vector = vector_axis(step, loops).filter(|&it| extents[it] > 1);
@@ -48,7 +48,7 @@ fn schedule(plan: &Plan, step: &Step, loops: &Loops, blob: &Blob) -> Schedule {
     let mut chosen = None;
     if let Some(axis) = vector {
         (blocks, rest) = (extents[axis] / LANES, extents[axis] % LANES);
-        if rest > 0 && may_overrun(plan, step, loops, blob, axis) {
+        if rest > 0 && may_overrun(step, loops, blob, axis) {
             (blocks, rest) = (blocks + 1, 0);
         }
         chosen = (blocks > 0).then_some(axis);
@@ -155,7 +155,7 @@ fn operations(expr: &Expr) -> usize {
 
 /// Whether the last bundle along an axis may reach past its extent: what it writes there is nobody's, and
 /// what it reads there is memory of its operands.
-fn may_overrun(plan: &Plan, step: &Step, loops: &Loops, blob: &Blob, axis: usize) -> bool {
+fn may_overrun(step: &Step, loops: &Loops, blob: &Blob, axis: usize) -> bool {
     let stage = &loops.stage;
     let extent = stage.extents[axis];
     let dim = stage.at.iter().position(|it| it.coefficient(axis) != 0);
@@ -166,7 +166,7 @@ fn may_overrun(plan: &Plan, step: &Step, loops: &Loops, blob: &Blob, axis: usize
             && index.terms.len() == 1
             && index.constant + signed(extent) == signed(output.shape.channels())
     };
-    let reach = Reach { plan, step, blob, axis, by: extent.next_multiple_of(LANES) - extent };
+    let reach = Reach { step, blob, axis, by: extent.next_multiple_of(LANES) - extent };
     writes
         && reach.expr(&stage.value, &mut stage.extents.clone())
         && loops.epilogue.iter().all(|it| reach.expr(it, &mut stage.extents.clone()))
@@ -174,7 +174,6 @@ fn may_overrun(plan: &Plan, step: &Step, loops: &Loops, blob: &Blob, axis: usize
 
 /// Whether loads stay inside their operands when an axis overruns.
 struct Reach<'a> {
-    plan: &'a Plan,
     step: &'a Step,
     blob: &'a Blob,
     axis: usize,
@@ -232,9 +231,7 @@ impl Reach<'_> {
             1 if view.blocked => view.shape.channels().next_multiple_of(LANES),
             it => view.shape.dims()[it],
         };
-        let inside = last < signed(owned);
-        debug_assert!(!matches!(self.plan.buffers[view.buffer.0].home, Home::Output(_)));
-        inside
+        last < signed(owned)
     }
 }
 
@@ -248,7 +245,7 @@ pub(super) fn emit(
     blob: &Blob,
     fused: bool,
 ) -> Schedule {
-    let schedule = schedule(plan, step, loops, blob);
+    let schedule = schedule(step, loops, blob);
     let (mut emit, units) = Emit::start(builder, plan, fused);
     let views = || step.inputs.iter().chain(&step.temps).chain([&step.output]);
     for view in views() {

@@ -187,7 +187,7 @@ fn scale(b: &mut FunctionBuilder<'_>, x: Value, n: Value) -> Value {
 }
 
 /// The leading bits of ln 2: products with small integers are exact.
-const LN_2_HIGH: f32 = 0.693_359_4;
+const LN_2_HIGH: f32 = 355.0 / 512.0;
 const LN_2_LOW: f32 = -2.121_944_4e-4;
 
 /// e^x = 2^n * e^r with `|r| <= ln 2 / 2`. Zero below -104, infinite above 89.
@@ -325,7 +325,7 @@ fn erf(b: &mut FunctionBuilder<'_>, x: Value) -> Value {
         b,
         square,
         &[
-            1.128_379_2,
+            std::f32::consts::FRAC_2_SQRT_PI,
             -0.376_126_38,
             0.112_837_83,
             -0.026_865_438,

@@ -1,7 +1,9 @@
 //! Parameters in the order in which kernels read them, and constant tables: one read-only blob.
 
 use std::collections::HashMap;
+use std::sync::Mutex;
 
+use super::jit::in_parallel;
 use super::memory::{ALIGNMENT, Floats};
 use crate::graph::ParamId;
 use crate::nest::{Expr, Guard, Index};
@@ -11,6 +13,9 @@ use crate::tensor::Tensor;
 
 /// Elements in a cache line: every parameter begins on one.
 const LINE: usize = ALIGNMENT / size_of::<f32>();
+
+/// Weights that are worth threads to pack.
+const PARALLEL: usize = 1 << 16;
 
 /// What generated code reads and nobody writes.
 #[derive(Debug)]
@@ -179,19 +184,33 @@ struct Filter {
 }
 
 impl Filter {
+    /// Tiles of output channels are packed side by side.
     fn pack(self, from: &[f32], width: usize, plain: bool, to: &mut [f32]) {
+        let depth = self.in_channels * self.taps;
+        let tiles: Vec<_> = to.chunks_mut(width * depth).map(Mutex::new).collect();
+        let one = |at: usize| {
+            let mut to = tiles[at].lock().expect("each tile is packed once");
+            self.tile(from, at * width, plain, &mut to);
+        };
+        if from.len() < PARALLEL {
+            (0..tiles.len()).for_each(one);
+        } else {
+            in_parallel(tiles.len(), &one);
+        }
+    }
+
+    /// The weights of one tile, from its first output channel on.
+    fn tile(self, from: &[f32], first: usize, plain: bool, to: &mut [f32]) {
         let lanes = if plain { 1 } else { LANES };
+        let width = to.len() / (self.in_channels * self.taps);
         let mut to = to.chunks_exact_mut(LANES);
-        for first in (0..self.out_channels).step_by(width) {
-            let width = (self.out_channels.next_multiple_of(LANES) - first).min(width);
-            for block in (0..self.in_channels).step_by(lanes) {
-                let channels = block..(block + lanes).min(self.in_channels);
-                for tap in 0..self.taps {
-                    for channel in channels.clone() {
-                        for out in (first..first + width).step_by(LANES) {
-                            let to = to.next().expect("as many elements as the plan says");
-                            self.gather(from, out, channel, tap, to);
-                        }
+        for block in (0..self.in_channels).step_by(lanes) {
+            let channels = block..(block + lanes).min(self.in_channels);
+            for tap in 0..self.taps {
+                for channel in channels.clone() {
+                    for out in (first..first + width).step_by(LANES) {
+                        let to = to.next().expect("as many elements as the plan says");
+                        self.gather(from, out, channel, tap, to);
                     }
                 }
             }

@@ -641,8 +641,10 @@ fn concatenation(nest: &Nest) -> Option<Vec<usize>> {
 
 /// The steps that a tile does before its store, and those that must follow.
 fn split_epilogue(steps: &[Epilogue]) -> (Vec<Post>, &[Epilogue]) {
+    let mut added = None;
     let known = steps.iter().map_while(|it| match it {
-        Epilogue::Add(at) => Some(Post::Add(*at)),
+        // A tile adds one operand.
+        Epilogue::Add(at) => (*added.get_or_insert(*at) == *at).then_some(Post::Add(*at)),
         Epilogue::Map(op) => select::post(op),
     });
     let posts: Vec<_> = known.collect();

@@ -28,7 +28,7 @@ impl Random {
     }
 
     pub(crate) fn flip(&mut self) -> bool {
-        self.next() % 2 == 0
+        self.next().is_multiple_of(2)
     }
 
     /// Multiples of 1/64 between -2 and 2: sums of few products are exact.

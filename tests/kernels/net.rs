@@ -73,4 +73,10 @@ impl Net {
         ];
         self.add("conv", &args, &[from])
     }
+
+    /// This with one result.
+    pub(crate) fn with_output(mut self, node: NodeId) -> Net {
+        self.graph.add_output("y", node);
+        self
+    }
 }

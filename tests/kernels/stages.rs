@@ -114,14 +114,18 @@ fn scale_and_shift_of_channels() {
     );
 }
 
-/// A window on a picture: shape of the output, guards, the element under a tap (axes 4 and 5).
-fn window(
-    random: &mut Random,
-    input: &Shape,
-) -> Option<(Shape, [usize; 2], Vec<Guard>, Vec<Affine>)> {
+/// A window on a picture: shape of the output, taps, guards, and the element under a tap (axes 4 and 5).
+struct Windowed {
+    output: Shape,
+    kernels: [usize; 2],
+    guards: Vec<Guard>,
+    at: Vec<Affine>,
+}
+
+fn window(random: &mut Random, input: &Shape) -> Option<Windowed> {
     let mut dims = input.dims()[..2].to_vec();
     let (mut kernels, mut guards, mut at) = ([1; 2], Vec::new(), vec![axis(0), axis(1)]);
-    for d in 0..2 {
+    for (d, taps) in kernels.iter_mut().enumerate() {
         let extent = input.dims()[2 + d];
         let (kernel, stride, dilation) =
             (random.between(1, 3), random.between(1, 3), random.between(1, 2));
@@ -129,19 +133,19 @@ fn window(
         let reach = dilation * (kernel - 1) + 1;
         let room = (extent + 2 * pad).checked_sub(reach)?;
         dims.push(room / stride + 1);
-        kernels[d] = kernel;
+        *taps = kernel;
         let index = Affine::of(&[(2 + d, stride as i64), (4 + d, dilation as i64)], -(pad as i64));
         guards.push(Guard::Within(index.clone(), extent));
         at.push(index);
     }
-    Some((Shape::of(&dims), kernels, guards, at))
+    Some(Windowed { output: Shape::of(&dims), kernels, guards, at })
 }
 
-fn some_window(random: &mut Random) -> (Shape, Shape, [usize; 2], Vec<Guard>, Vec<Affine>) {
+fn some_window(random: &mut Random) -> (Shape, Windowed) {
     loop {
         let input = picture(random);
-        if let Some((output, kernels, guards, at)) = window(random, &input) {
-            return (input, output, kernels, guards, at);
+        if let Some(found) = window(random, &input) {
+            return (input, found);
         }
     }
 }
@@ -151,7 +155,7 @@ fn pools() {
     for op in [Reduction::Max, Reduction::Min, Reduction::Sum, Reduction::Product] {
         check(
             &|random| {
-                let (input, output, kernels, guards, at) = some_window(random);
+                let (input, Windowed { output, kernels, guards, at }) = some_window(random);
                 let value = Expr::reduce(op, &kernels, guards, Expr::load(Buffer::Input(0), at));
                 simple(random, &[&input], &[], &output, value)
             },
@@ -164,7 +168,7 @@ fn pools() {
 fn means_with_counted_windows() {
     check(
         &|random| {
-            let (input, output, kernels, guards, at) = some_window(random);
+            let (input, Windowed { output, kernels, guards, at }) = some_window(random);
             let sum = Expr::reduce(
                 Reduction::Sum,
                 &kernels,
@@ -183,7 +187,7 @@ fn means_with_counted_windows() {
 fn maxima_keep_nan() {
     check(
         &|random| {
-            let (input, output, kernels, guards, at) = some_window(random);
+            let (input, Windowed { output, kernels, guards, at }) = some_window(random);
             let value =
                 Expr::reduce(Reduction::Max, &kernels, guards, Expr::load(Buffer::Input(0), at));
             let mut case = simple(random, &[&input], &[], &output, value);
@@ -202,7 +206,7 @@ fn maxima_keep_nan() {
 fn convolutions() {
     check(
         &|random| {
-            let (input, mut output, kernels, guards, mut at) = some_window(random);
+            let (input, Windowed { mut output, kernels, guards, mut at }) = some_window(random);
             let (channels, outs) = (input.channels(), random.between(1, 17));
             output = output.with(1, outs).unwrap();
             let weight = Shape::of(&[outs, channels, kernels[0], kernels[1]]);
