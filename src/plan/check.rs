@@ -42,9 +42,11 @@ struct Memory<'a> {
     live: Vec<Written<'a>>,
 }
 
+/// What is left of a written view: some of its channel blocks.
 struct Written<'a> {
     view: &'a View,
     range: Range<usize>,
+    channels: Range<usize>,
 }
 
 impl<'a> Memory<'a> {
@@ -104,7 +106,7 @@ impl<'a> Memory<'a> {
         let mut missing = channels(view);
         loop {
             let next = self.live.iter().filter(|it| same_grid(it.view, view)).find_map(|it| {
-                let has = channels(it.view);
+                let has = &it.channels;
                 (has.start <= missing.start && missing.start < has.end).then_some(has.end)
             });
             match next {
@@ -122,11 +124,23 @@ impl<'a> Memory<'a> {
 
     fn write(&mut self, view: &'a View) {
         let range = self.plan.arena_range(view).expect("only the arena is tracked");
-        self.live.retain(|it| {
+        let written = channels(view);
+        let mut left = Vec::new();
+        for it in self.live.drain(..) {
             let apart = it.range.end <= range.start || range.end <= it.range.start;
-            apart || disjoint_channels(it.view, view)
-        });
-        self.live.push(Written { view, range });
+            if apart || disjoint_channels(it.view, view) {
+                left.push(it);
+            } else if same_grid(it.view, view) {
+                let (from, to) = (it.channels.start, it.channels.end);
+                for channels in [from..to.min(written.start), from.max(written.end)..to] {
+                    if !channels.is_empty() {
+                        left.push(Written { channels, range: it.range.clone(), view: it.view });
+                    }
+                }
+            }
+        }
+        left.push(Written { view, range, channels: written });
+        self.live = left;
     }
 }
 

@@ -154,17 +154,33 @@ impl Scope<'_, '_> {
         let (at, open) = self.open_axis(walk, level);
         self.axes[axis] = at;
         match self.holds(&walk.checks[level]) {
-            Truth::Always => self.level(walk, level + 1),
+            Truth::Always => self.partial(walk, level),
             Truth::Never => {}
             Truth::Open(condition) => {
                 let branch = self.emit.when(condition);
-                self.level(walk, level + 1);
+                self.partial(walk, level);
                 self.emit.otherwise(&branch);
                 self.emit.end(&branch);
             }
         }
         self.emit.close(open);
         self.axes[axis] = Linear::default();
+    }
+
+    /// The axes inside one place of `level`. A sum is made of the sums of its rows, each begun from zero: the
+    /// mean of a large map would lose digits in one long chain of additions.
+    fn partial(&mut self, walk: &Walk<'_>, level: usize) {
+        let rows = walk.op == Reduction::Sum && level + 1 < walk.extents.len();
+        if !rows {
+            return self.level(walk, level + 1);
+        }
+        let before = self.get(&walk.cells, walk.varies);
+        let zero = self.emit.b.ins().f32const(0.0);
+        self.put(&walk.cells, Number::Same(zero));
+        self.level(walk, level + 1);
+        let row = self.get(&walk.cells, walk.varies);
+        let sum = self.combine(Reduction::Sum, before, row);
+        self.put(&walk.cells, sum);
     }
 
     fn open_axis(&mut self, walk: &Walk<'_>, level: usize) -> (Linear, Option<Loop>) {
