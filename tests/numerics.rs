@@ -7,10 +7,14 @@
 mod cases;
 #[path = "support/layers.rs"]
 mod layers;
+#[path = "support/text.rs"]
+mod text;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use cases::{Case, cases};
+use netc::elaborate::Elaborated;
 use netc::nest::interpret::interpret;
 use netc::ops::{Op, Role, Tolerance};
 use netc::shape::Shape;
@@ -201,4 +205,48 @@ fn padding_multiplies_nothing() {
     let weight = Tensor::filled(Shape::of(&[1, 1, 3, 3]), f32::INFINITY);
     let exact = op.eval(&[&input], &[&weight]);
     assert!(exact.value.iter().all(|it| *it == f64::INFINITY), "{:?}", exact.value);
+}
+
+/// The nets of `tests/corpus/ops/<operator>.net`, each with the one layer that it holds.
+fn corpus(operator: &str) -> Vec<(String, Elaborated)> {
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/corpus/ops/{operator}.net"));
+    let nets = std::fs::read_to_string(&path)
+        .unwrap_or_else(|_| panic!("{} is missing: run tests/data/operators.py", path.display()));
+    let names = nets.lines().filter_map(|it| it.strip_prefix("net ")?.split(' ').next());
+    names
+        .map(|name| {
+            let found = text::elaborate(&format!("{operator}.net"), &nets, Some(name.to_owned()));
+            (name.to_owned(), found.unwrap_or_else(|it| panic!("{name}:\n{it}")))
+        })
+        .collect()
+}
+
+#[test]
+fn the_corpus_holds_the_cases_of_every_operator() {
+    let mut cases_of: BTreeMap<&str, Vec<Case>> = BTreeMap::new();
+    for case in cases() {
+        cases_of.entry(case.op.entry().name).or_default().push(case);
+    }
+    for entry in Op::TABLE {
+        let cases = &cases_of[entry.name];
+        let nets = corpus(entry.name);
+        assert!(!nets.is_empty(), "`{}` has no net", entry.name);
+        for (name, net) in nets {
+            let graph = &net.graph;
+            let layers: Vec<_> =
+                graph.order().into_iter().filter(|&it| graph.layer(it).is_some()).collect();
+            let [id] = layers[..] else { panic!("{name} has {} layers:\n{graph}", layers.len()) };
+            let op = &graph.layer(id).expect("a layer").op;
+            let shapes = graph.operand_shapes(id);
+            let alike = |it: &&Case| {
+                it.op == *op && it.inputs.iter().map(|it| &it.shape).eq(shapes.iter().copied())
+            };
+            let case = cases
+                .iter()
+                .find(alike)
+                .unwrap_or_else(|| panic!("{name} is no case: {op:?} of {shapes:?}"));
+            assert_eq!(graph.node(id).shape.dims(), case.shape, "{name}");
+        }
+    }
 }

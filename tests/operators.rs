@@ -2,6 +2,8 @@
 
 #[path = "support/layers.rs"]
 mod layers;
+#[path = "support/text.rs"]
+mod text;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,8 +15,12 @@ use serde_json::{Value as Json, json};
 /// A layer that breaks one constraint: operator, arguments, operands, constraint, words of the complaint.
 type Broken = (&'static str, Json, &'static [&'static [usize]], &'static str, &'static str);
 
-#[rustfmt::skip]
 fn broken() -> Vec<Broken> {
+    [broken_windows(), broken_others()].concat()
+}
+
+#[rustfmt::skip]
+fn broken_windows() -> Vec<Broken> {
     vec![
         ("conv", json!({"channels": 8, "kernel": 3}), &[&[1, 10]], "C1", "needs a map"),
         ("conv", json!({"channels": 8, "kernel": 3}), &[&[1, 2, 3, 3, 3, 3]], "C1", "needs a map"),
@@ -51,6 +57,12 @@ fn broken() -> Vec<Broken> {
         ("avgpool", json!({"kernel": 3}), &[&[1, 3, 2, 8]], "C3", "2x8"),
         ("avgpool", json!({"kernel": 2, "pad": [[0, 3], [0, 0]]}), &[&[1, 3, 8, 8]], "C4", "`pad` is 3"),
         ("avgpool", json!({"kernel": 2, "stride": 1, "pad": 1}), &[&[1024, 2048, 1024, 1]], "C5", "the output would be"),
+    ]
+}
+
+#[rustfmt::skip]
+fn broken_others() -> Vec<Broken> {
+    vec![
         ("gap", json!({}), &[&[1, 10]], "C1", "needs a map"),
         ("gmp", json!({}), &[&[1, 10]], "C1", "needs a map"),
         ("bn", json!({}), &[&[10]], "C1", "needs channels"),
@@ -281,6 +293,28 @@ fn every_page_is_whole() {
         assert!(
             manual.contains(entry.name),
             "the example of `{}` shows something else",
+            entry.name
+        );
+    }
+}
+
+#[test]
+fn examples_of_the_manual_elaborate() {
+    for entry in Op::TABLE {
+        let manual = entry.manual();
+        let examples: Vec<&str> = manual
+            .split("```net\n")
+            .skip(1)
+            .map(|it| it.split("```").next().expect("an example ends"))
+            .collect();
+        assert_eq!(examples.len(), 1, "`{}` has one example", entry.name);
+        let net = text::elaborate("example.net", examples[0], None)
+            .unwrap_or_else(|it| panic!("`{}`:\n{it}", entry.name));
+        let graph = &net.graph;
+        let shows = |id| graph.layer(id).is_some_and(|it| it.op.entry().name == entry.name);
+        assert!(
+            graph.order().into_iter().any(shows),
+            "the example of `{}` lacks it:\n{graph}",
             entry.name
         );
     }

@@ -15,9 +15,11 @@ use crate::tensor::{Exact, Tensor};
 /// Source: He et al. 2016 (residuals); ONNX `Add`, `Sum`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 16, 8, 8]
+/// net Example {
+///   input x: f32[N, 16, 8, 8]
 ///   add { conv(16, 3, pad=1) -> bn | }
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Add;

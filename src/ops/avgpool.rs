@@ -23,9 +23,11 @@ use crate::tensor::{Exact, Tensor};
 /// Source: ONNX `AveragePool`; PyTorch `AvgPool2d`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 6, 28, 28]
+/// net Example {
+///   input x: f32[N, 6, 28, 28]
 ///   avgpool(2)  => [6, 14, 14]
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AvgPool {

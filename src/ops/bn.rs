@@ -17,9 +17,11 @@ use crate::tensor::{Exact, Tensor};
 /// Source: Ioffe and Szegedy 2015; ONNX `BatchNormalization`; PyTorch `BatchNorm2d`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 3, 32, 32]
+/// net Example {
+///   input x: f32[N, 3, 32, 32]
 ///   conv(16, 3, pad=1, bias=false) -> bn -> relu
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bn {

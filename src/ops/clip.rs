@@ -8,9 +8,11 @@ use crate::tensor::{Exact, Tensor, max, min};
 /// Source: ONNX `Clip`; PyTorch `clamp`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 8, 14, 14]
+/// net Example {
+///   input x: f32[N, 8, 14, 14]
 ///   conv(8, 3, pad=1) -> clip(min=-1, max=1)
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Clip {

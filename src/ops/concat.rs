@@ -14,9 +14,11 @@ use crate::tensor::{Exact, Tensor};
 /// Source: Szegedy et al. 2015; ONNX `Concat`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 16, 8, 8]
+/// net Example {
+///   input x: f32[N, 16, 8, 8]
 ///   concat { conv(8, 1) | conv(8, 3, pad=1) | maxpool(3, 1, pad=1) }  => [32, 8, 8]
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Concat {

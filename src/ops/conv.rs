@@ -39,9 +39,11 @@ use crate::tensor::{Exact, Tensor};
 /// Source: LeCun et al. 1989; ONNX `Conv`; PyTorch `Conv2d`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 3, 32, 32]
+/// net Example {
+///   input x: f32[N, 3, 32, 32]
 ///   conv(16, 3, stride=2, pad=half) -> conv(16, 3, pad=1, groups=16)  => [16, 16, 16]
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conv {

@@ -34,9 +34,11 @@ use crate::tensor::{Exact, Tensor};
 /// Source: Zeiler et al. 2010; ONNX `ConvTranspose`; PyTorch `ConvTranspose2d`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 64, 16, 16]
+/// net Example {
+///   input x: f32[N, 64, 16, 16]
 ///   deconv(32, 4, stride=2, pad=1)  => [32, 32, 32]
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Deconv {

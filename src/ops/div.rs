@@ -15,10 +15,12 @@ use crate::tensor::{Exact, Tensor};
 /// Source: ONNX `Div`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 16, 8, 8]
-///   y = x -> gap(keep=true)
-///   div(x, y)
-///   output x }
+/// net Example {
+///   input x: f32[N, 16, 8, 8]
+///   z = x -> gap(keep=true)
+///   div(x, z)
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Div;

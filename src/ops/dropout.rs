@@ -8,9 +8,11 @@ use crate::tensor::{Exact, Tensor};
 /// Source: Srivastava et al. 2014; ONNX `Dropout`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 4096]
+/// net Example {
+///   input x: f32[N, 4096]
 ///   fc(4096) -> relu -> dropout(0.5)
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dropout {

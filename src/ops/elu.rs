@@ -10,9 +10,11 @@ use crate::tensor::{Exact, Tensor};
 /// Source: Clevert et al. 2015; ONNX `Elu`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 8, 14, 14]
+/// net Example {
+///   input x: f32[N, 8, 14, 14]
 ///   conv(8, 3, pad=1) -> elu
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Elu {

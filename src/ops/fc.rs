@@ -22,9 +22,11 @@ use crate::tensor::{Exact, Tensor};
 /// Source: ONNX `Gemm`; PyTorch `Linear`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 16, 5, 5]
+/// net Example {
+///   input x: f32[N, 16, 5, 5]
 ///   flatten -> fc(120)  => [120]
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fc {

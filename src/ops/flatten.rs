@@ -8,9 +8,11 @@ use crate::tensor::{Exact, Tensor};
 /// Source: ONNX `Flatten`; PyTorch `Flatten`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 16, 5, 5]
+/// net Example {
+///   input x: f32[N, 16, 5, 5]
 ///   flatten  => [400]
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flatten;

@@ -17,9 +17,11 @@ use crate::tensor::{Exact, Tensor, max};
 /// Source: ONNX `GlobalMaxPool`; PyTorch `AdaptiveMaxPool2d(1)`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 512, 7, 7]
+/// net Example {
+///   input x: f32[N, 512, 7, 7]
 ///   gmp -> fc(10)  => [10]
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gmp {

@@ -10,9 +10,11 @@ use crate::tensor::{Exact, Tensor, min};
 /// Source: Howard et al. 2019; ONNX `HardSigmoid`; PyTorch `Hardsigmoid`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 8, 14, 14]
+/// net Example {
+///   input x: f32[N, 8, 14, 14]
 ///   conv(8, 3, pad=1) -> hardsigmoid
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct HardSigmoid {

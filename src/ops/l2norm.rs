@@ -15,9 +15,11 @@ use crate::tensor::{Exact, Tensor, max};
 /// Source: Schroff et al. 2015; ONNX `LpNormalization`; PyTorch `normalize`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 512]
+/// net Example {
+///   input x: f32[N, 512]
 ///   fc(128) -> l2norm
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct L2Norm {

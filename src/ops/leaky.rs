@@ -8,9 +8,11 @@ use crate::tensor::{Exact, Tensor};
 /// Source: Maas et al. 2013; ONNX `LeakyRelu`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 8, 14, 14]
+/// net Example {
+///   input x: f32[N, 8, 14, 14]
 ///   conv(8, 3, pad=1) -> leaky(0.1)
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Leaky {

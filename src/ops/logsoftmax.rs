@@ -15,9 +15,11 @@ use crate::tensor::{Exact, Tensor, max};
 /// Source: ONNX `LogSoftmax`; PyTorch `LogSoftmax`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 84]
+/// net Example {
+///   input x: f32[N, 84]
 ///   fc(10) -> logsoftmax
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogSoftmax {

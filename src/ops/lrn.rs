@@ -18,9 +18,11 @@ use crate::tensor::{Exact, Tensor};
 /// Source: Krizhevsky et al. 2012; ONNX `LRN`; PyTorch `LocalResponseNorm`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 96, 55, 55]
+/// net Example {
+///   input x: f32[N, 96, 55, 55]
 ///   relu -> lrn(5, k=2) -> maxpool(3, 2)
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lrn {

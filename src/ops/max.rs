@@ -15,9 +15,11 @@ use crate::tensor::{Exact, Tensor, max};
 /// Source: ONNX `Max`; PyTorch `maximum`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 16, 8, 8]
+/// net Example {
+///   input x: f32[N, 16, 8, 8]
 ///   max { conv(16, 3, pad=1) | conv(16, 1) }
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Max;

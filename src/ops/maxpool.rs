@@ -23,9 +23,11 @@ use crate::tensor::{Exact, Tensor, max};
 /// Source: ONNX `MaxPool`; PyTorch `MaxPool2d`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 64, 112, 112]
+/// net Example {
+///   input x: f32[N, 64, 112, 112]
 ///   maxpool(3, 2, pad=1)  => [64, 56, 56]
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MaxPool {

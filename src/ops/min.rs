@@ -15,9 +15,11 @@ use crate::tensor::{Exact, Tensor, min};
 /// Source: ONNX `Min`; PyTorch `minimum`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 16, 8, 8]
+/// net Example {
+///   input x: f32[N, 16, 8, 8]
 ///   min { conv(16, 3, pad=1) | conv(16, 1) }
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Min;

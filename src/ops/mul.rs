@@ -15,9 +15,11 @@ use crate::tensor::{Exact, Tensor};
 /// Source: Hu et al. 2018 (squeeze and excite); ONNX `Mul`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 16, 8, 8]
+/// net Example {
+///   input x: f32[N, 16, 8, 8]
 ///   mul { | gap(keep=true) -> conv(16, 1) -> sigmoid }
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mul;

@@ -13,9 +13,11 @@ use crate::tensor::{Exact, Tensor};
 /// Source: Krizhevsky et al. 2012; torchvision `Normalize`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 3, 224, 224]
+/// net Example {
+///   input x: f32[N, 3, 224, 224]
 ///   normalise(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Normalise {

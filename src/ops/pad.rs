@@ -15,9 +15,11 @@ use crate::tensor::{Exact, Tensor};
 /// Source: ONNX `Pad`; PyTorch `ReflectionPad2d`, `ReplicationPad2d`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 3, 256, 256]
+/// net Example {
+///   input x: f32[N, 3, 256, 256]
 ///   pad(40, mode="reflect") -> conv(32, 9)  => [32, 328, 328]
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pad {

@@ -11,9 +11,11 @@ use crate::tensor::{Exact, Tensor};
 /// Source: ONNX `Transpose`; PyTorch `permute`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 255, 13, 13]
+/// net Example {
+///   input x: f32[N, 255, 13, 13]
 ///   permute([0, 2, 3, 1])  => [13, 13, 255]
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permute {

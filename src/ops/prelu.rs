@@ -13,9 +13,11 @@ use crate::tensor::{Exact, Tensor};
 /// Source: He et al. 2015; ONNX `PRelu`; PyTorch `PReLU` (whose default is `shared=true`).
 ///
 /// ```net
-/// net Example { input x: f32[N, 3, 32, 32]
+/// net Example {
+///   input x: f32[N, 3, 32, 32]
 ///   conv(16, 3, pad=1) -> prelu
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prelu {

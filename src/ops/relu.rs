@@ -9,9 +9,11 @@ use crate::tensor::{Exact, Tensor};
 /// Source: Nair and Hinton 2010; ONNX `Relu`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 8, 14, 14]
+/// net Example {
+///   input x: f32[N, 8, 14, 14]
 ///   conv(8, 3, pad=1) -> relu
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relu;

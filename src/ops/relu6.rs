@@ -8,9 +8,11 @@ use crate::tensor::{Exact, Tensor, min};
 /// Source: Howard et al. 2017; PyTorch `ReLU6`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 8, 14, 14]
+/// net Example {
+///   input x: f32[N, 8, 14, 14]
 ///   conv(8, 3, pad=1) -> relu6
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relu6;

@@ -20,9 +20,11 @@ use crate::tensor::{Exact, Tensor};
 /// Source: Redmon and Farhadi 2017; Darknet's `reorg` layer with `reverse=0`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 64, 26, 26]
+/// net Example {
+///   input x: f32[N, 64, 26, 26]
 ///   reorg(2)  => [256, 13, 13]
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reorg {

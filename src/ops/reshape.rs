@@ -16,9 +16,11 @@ use crate::tensor::{Exact, Tensor};
 /// Source: ONNX `Reshape`; PyTorch `reshape`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 100]
+/// net Example {
+///   input x: f32[N, 100]
 ///   fc(6272) -> reshape([128, 7, -1])  => [128, 7, 7]
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reshape {

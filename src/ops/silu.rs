@@ -10,9 +10,11 @@ use crate::tensor::{Exact, Tensor};
 /// Source: Elfwing et al. 2018; PyTorch `SiLU`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 8, 14, 14]
+/// net Example {
+///   input x: f32[N, 8, 14, 14]
 ///   conv(8, 3, pad=1) -> silu
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Silu;

@@ -14,9 +14,11 @@ use crate::tensor::{Exact, Tensor};
 /// Source: ONNX `Slice`; PyTorch `narrow`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 64, 28, 28]
+/// net Example {
+///   input x: f32[N, 64, 28, 28]
 ///   concat { slice(1, 0, 32) | slice(1, 32) -> conv(32, 3, pad=1) }
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slice {

@@ -17,9 +17,11 @@ use crate::tensor::{Exact, Tensor, max};
 /// Source: Bridle 1990; ONNX `Softmax`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 84]
+/// net Example {
+///   input x: f32[N, 84]
 ///   fc(10) -> softmax
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Softmax {

@@ -8,9 +8,11 @@ use crate::tensor::{Exact, Tensor};
 /// Source: Dugas et al. 2001; ONNX `Softplus`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 8, 14, 14]
+/// net Example {
+///   input x: f32[N, 8, 14, 14]
 ///   conv(8, 3, pad=1) -> softplus
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Softplus;

@@ -15,10 +15,12 @@ use crate::tensor::{Exact, Tensor};
 /// Source: ONNX `Sub`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 16, 8, 8]
-///   y = x -> conv(16, 3, pad=1)
-///   sub(x, y)
-///   output x }
+/// net Example {
+///   input x: f32[N, 16, 8, 8]
+///   z = x -> conv(16, 3, pad=1)
+///   sub(x, z)
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sub;

@@ -20,9 +20,11 @@ use crate::tensor::{Exact, Tensor};
 /// Source: ONNX `Resize` (`half_pixel`, `align_corners`; nearest `asymmetric`, `floor`); PyTorch `Upsample`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 128, 13, 13]
+/// net Example {
+///   input x: f32[N, 128, 13, 13]
 ///   upsample(2)  => [128, 26, 26]
-///   output x }
+///   output y
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upsample {
