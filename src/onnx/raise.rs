@@ -109,8 +109,8 @@ pub(super) fn raise(model: &Model, options: &Options<'_>) -> Result<Net, Error> 
         taken: HashSet::new(),
         left: FOLDED_MAX,
     };
-    for (name, &at) in &model.initializers {
-        raise.values.insert(name, Some(Value::Stored(at)));
+    for (at, tensor) in model.graph.initializer.iter().enumerate() {
+        raise.values.insert(&tensor.name, Some(Value::Stored(at)));
     }
     raise.add_inputs()?;
     let (mut faults, mut needs) = (Vec::new(), Vec::new());

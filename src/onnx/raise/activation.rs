@@ -47,7 +47,7 @@ impl Raise<'_> {
         x: &Value,
     ) -> Result<Value, Fault> {
         let dims = self.dims(x)?;
-        let made = self.call(layer, args, &[x.clone()], Vec::new())?;
+        let made = self.call(layer, args, std::slice::from_ref(x), Vec::new())?;
         Ok(self.seen_as(made, &dims))
     }
 }
@@ -135,7 +135,7 @@ fn prelu(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
     if !matches!(slope, Value::Made(_)) && (per_channel || count == 1) && dims.len() >= 2 {
         let slope = raise.constant(&slope)?.reshaped(vec![count]);
         let args = if count == 1 && dims[1] != 1 { args().flag("shared", true) } else { args() };
-        return Ok(vec![raise.call("prelu", args, &[x.clone()], vec![slope])?]);
+        return Ok(vec![raise.call("prelu", args, std::slice::from_ref(x), vec![slope])?]);
     }
     let above = raise.map("relu", args(), x)?;
     let below = raise.map("clip", args().int("max", 0), x)?;

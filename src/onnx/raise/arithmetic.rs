@@ -116,7 +116,7 @@ fn with_number(
     let made = match call {
         Some((layer, args)) if !identity => {
             let dims = raise.dims(x)?;
-            let made = raise.call(layer, args, &[x.clone()], Vec::new())?;
+            let made = raise.call(layer, args, std::slice::from_ref(x), Vec::new())?;
             raise.seen_as(made, &dims)
         }
         _ => x.clone(),
@@ -173,7 +173,7 @@ impl Raise<'_> {
     /// Quotients of whole numbers, rounded towards zero.
     fn truncated(&mut self, value: Value) -> Result<Value, Fault> {
         let dims = self.dims(&value)?;
-        let size = self.call("abs", args(), &[value.clone()], Vec::new())?;
+        let size = self.call("abs", args(), std::slice::from_ref(&value), Vec::new())?;
         let whole = self.call("floor", args(), &[size], Vec::new())?;
         let sign = self.call("sign", args(), &[value], Vec::new())?;
         let made = self.call("mul", args(), &[whole, sign], Vec::new())?;

@@ -92,7 +92,7 @@ fn conv(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
         args = args.int("groups", groups);
     }
     let (args, params) = with_bias(raise, step, args, weight)?;
-    Ok(vec![raise.call("conv", args, &[x.clone()], params)?])
+    Ok(vec![raise.call("conv", args, std::slice::from_ref(x), params)?])
 }
 
 /// The weight and, if there is one, the bias; without one the layer says so.
@@ -164,7 +164,7 @@ fn deconv(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
         args = args.axes("output_pad", &added);
     }
     let (args, params) = with_bias(raise, step, args, weight)?;
-    Ok(vec![raise.call("deconv", args, &[x.clone()], params)?])
+    Ok(vec![raise.call("deconv", args, std::slice::from_ref(x), params)?])
 }
 
 /// The extents that the output shall have, if the node says: as listed, or `stride` times the input's.

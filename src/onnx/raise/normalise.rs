@@ -25,13 +25,13 @@ fn batch(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
     let params: Result<Vec<Constant>, Fault> =
         (1..5).map(|it| raise.constant(step.input(it)?)).collect();
     let args = args().number("eps", step.float("epsilon").unwrap_or(1e-5));
-    Ok(vec![raise.call("bn", args, &[step.input(0)?.clone()], params?)?])
+    Ok(vec![raise.call("bn", args, std::slice::from_ref(step.input(0)?), params?)?])
 }
 
 fn instance(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
     let params = vec![raise.constant(step.input(1)?)?, raise.constant(step.input(2)?)?];
     let args = args().number("eps", step.float("epsilon").unwrap_or(1e-5));
-    Ok(vec![raise.call("instancenorm", args, &[step.input(0)?.clone()], params)?])
+    Ok(vec![raise.call("instancenorm", args, std::slice::from_ref(step.input(0)?), params)?])
 }
 
 fn local(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
@@ -40,7 +40,7 @@ fn local(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
         .number("alpha", step.float("alpha").unwrap_or(1e-4))
         .number("beta", step.float("beta").unwrap_or(0.75))
         .number("k", step.float("bias").unwrap_or(1.0));
-    Ok(vec![raise.call("lrn", args, &[step.input(0)?.clone()], Vec::new())?])
+    Ok(vec![raise.call("lrn", args, std::slice::from_ref(step.input(0)?), Vec::new())?])
 }
 
 fn lp(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {

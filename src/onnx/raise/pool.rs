@@ -41,7 +41,7 @@ fn max_pool(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault>
     if step.wants(1) {
         return Err(Fault::new("the positions of the maxima are not supported"));
     }
-    Ok(vec![raise.call("maxpool", args, &[step.input(0)?.clone()], Vec::new())?])
+    Ok(vec![raise.call("maxpool", args, std::slice::from_ref(step.input(0)?), Vec::new())?])
 }
 
 fn average_pool(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
@@ -50,7 +50,7 @@ fn average_pool(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fa
     if !step.flag("count_include_pad") && !none {
         args = args.flag("count_pad", false);
     }
-    Ok(vec![raise.call("avgpool", args, &[step.input(0)?.clone()], Vec::new())?])
+    Ok(vec![raise.call("avgpool", args, std::slice::from_ref(step.input(0)?), Vec::new())?])
 }
 
 fn global(
@@ -59,5 +59,5 @@ fn global(
     layer: &'static str,
 ) -> Result<Vec<Value>, Fault> {
     let args = args().flag("keep", true);
-    Ok(vec![raise.call(layer, args, &[step.input(0)?.clone()], Vec::new())?])
+    Ok(vec![raise.call(layer, args, std::slice::from_ref(step.input(0)?), Vec::new())?])
 }

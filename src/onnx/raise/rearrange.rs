@@ -169,7 +169,7 @@ impl Raise<'_> {
             return self.reshape(x, &shown);
         }
         let args = args().ints("order", order.iter().map(|&it| it as i64));
-        self.call("permute", args, &[x.clone()], Vec::new())
+        self.call("permute", args, std::slice::from_ref(x), Vec::new())
     }
 
     /// The positions on an axis from one to before another, every `step`-th.
@@ -198,7 +198,7 @@ impl Raise<'_> {
         if step != 1 {
             args = args.int("step", step);
         }
-        self.call("slice", args, &[x.clone()], Vec::new())
+        self.call("slice", args, std::slice::from_ref(x), Vec::new())
     }
 }
 
@@ -400,7 +400,7 @@ impl Raise<'_> {
             return self.cut(x, axis, positions[0], positions[positions.len() - 1] + 1, 1);
         }
         let args = args().int("axis", axis).ints("at", positions.iter().map(|&it| it as i64));
-        self.call("take", args, &[x.clone()], Vec::new())
+        self.call("take", args, std::slice::from_ref(x), Vec::new())
     }
 }
 

@@ -62,11 +62,11 @@ fn along(
     let made = if spatial && matches!(word, "mean" | "max") {
         let layer = if word == "mean" { "gap" } else { "gmp" };
         let args = if keep { args().flag("keep", true) } else { args() };
-        raise.call(layer, args, &[x.clone()], Vec::new())?
+        raise.call(layer, args, std::slice::from_ref(x), Vec::new())?
     } else {
         let args = args().text("op", word).ints("axes", axes.iter().map(|&it| it as i64));
         let args = if keep { args.flag("keep", true) } else { args };
-        raise.call("reduce", args, &[x.clone()], Vec::new())?
+        raise.call("reduce", args, std::slice::from_ref(x), Vec::new())?
     };
     Ok(raise.seen_as(made, &shown))
 }

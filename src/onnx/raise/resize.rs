@@ -167,7 +167,7 @@ fn apply(
             (_, "align_corners") => args.text("mode", "bilinear").flag("align_corners", true),
             _ => args.text("mode", "bilinear"),
         };
-        return Ok(vec![raise.call("upsample", args, &[x.clone()], Vec::new())?]);
+        return Ok(vec![raise.call("upsample", args, std::slice::from_ref(x), Vec::new())?]);
     }
     let mut args = args().ints("size", asked.sizes[outer..].iter().map(|&it| it as i64));
     if asked.mode != "nearest" {
