@@ -15,6 +15,7 @@ mod files;
 mod fmt;
 mod graph;
 mod input;
+mod model;
 mod ops;
 mod phase;
 mod report;

@@ -47,7 +47,7 @@ impl Bench {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<(), Stop> {
         let fed = input::feed(terminal, &self.file, &self.net, &self.inputs)?;
         let net = &fed.built.net;
-        let weights = weigh::weigh(terminal, net, &self.weights)?;
+        let weights = weigh::weigh(terminal, &fed.built, &self.weights)?;
         let (plan, code) = (self.machine.plan(), self.machine.code());
         let compiled = compile::compile(terminal, &net.graph, &weights, &plan, &code)?;
         drop(weights);

@@ -3,15 +3,30 @@
 use std::path::Path;
 
 use super::args::NetArgs;
+use super::model::Model;
 use super::terminal::{Stop, Terminal};
-use super::{files, phase};
+use super::{files, model, phase};
 use crate::diag::Sources;
 use crate::elaborate::{self, Elaborated};
+use crate::onnx::Imported;
+use crate::weights::Weights;
 
 /// A net that a file describes.
 pub(super) struct Built {
     /// The net with its warnings, which have been shown.
     pub(super) net: Elaborated,
+    /// The weights that came with it, if the file is a model.
+    pub(super) weights: Option<Weights>,
+    /// Inputs of the model that were given as constants.
+    pub(super) constants: Vec<String>,
+}
+
+impl From<Model> for Built {
+    fn from(model: Model) -> Self {
+        let Imported { graph, weights, .. } = model.imported;
+        let net = Elaborated { graph, warnings: Vec::new(), rules: Vec::new() };
+        Self { net, weights: Some(weights), constants: model.constants }
+    }
 }
 
 /// What the flags ask for; `inputs` are further shapes of inputs.
@@ -48,12 +63,15 @@ pub(super) fn options(
 pub(super) fn build(terminal: &Terminal, file: &Path, args: &NetArgs) -> Result<Built, Stop> {
     phase::enter("reading the net");
     let options = options(terminal, args, &[])?;
+    if model::is_model(file) {
+        return Ok(model::import(terminal, file, args, &options.inputs)?.into());
+    }
     let (mut sources, root) = files::source(terminal, file)?;
     let mut read = |path: &str| files::used(terminal, path);
     match elaborate::elaborate(&mut sources, root, &mut read, &options) {
         Ok(net) => {
             terminal.diagnose(&sources, &net.warnings)?;
-            Ok(Built { net })
+            Ok(Built { net, weights: None, constants: Vec::new() })
         }
         Err(found) => {
             terminal.diagnose(&sources, &found)?;
@@ -70,10 +88,13 @@ pub(super) fn quietly(
     inputs: &[(String, Vec<usize>)],
 ) -> Option<Built> {
     let options = options(terminal, args, inputs).ok()?;
+    if model::is_model(file) {
+        return Some(model::try_import(file, args, &options.inputs).ok()?.ok()?.into());
+    }
     let mut sources = Sources::default();
     let source = files::used(terminal, file.to_str()?).ok()?;
     let root = sources.add(source);
     let mut read = |path: &str| files::used(terminal, path);
     let net = elaborate::elaborate(&mut sources, root, &mut read, &options).ok()?;
-    Some(Built { net })
+    Some(Built { net, weights: None, constants: Vec::new() })
 }

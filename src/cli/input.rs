@@ -98,7 +98,8 @@ pub(super) fn feed(
     };
     let graph = &built.net.graph;
     let mut values: Vec<Option<Tensor>> = vec![None; graph.inputs().len()];
-    for (input, content) in contents {
+    let constant = |it: &Input| it.name.as_ref().is_some_and(|it| built.constants.contains(it));
+    for (input, content) in contents.into_iter().filter(|it| !constant(it.0)) {
         let at = find(graph, input)?;
         let shape = &graph.node(graph.inputs()[at]).shape;
         let fitted = match content {

@@ -45,7 +45,7 @@ impl Verify {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<(), Stop> {
         let fed = input::feed(terminal, &self.file, &self.net, &self.inputs)?;
         let net = &fed.built.net;
-        let weights = weigh::weigh(terminal, net, &self.weights)?;
+        let weights = weigh::weigh(terminal, &fed.built, &self.weights)?;
         let plan = crate::plan::Options { keep_all: true, ..self.machine.plan() };
         let code = self.machine.code();
         let compiled = compile::compile(terminal, &net.graph, &weights, &plan, &code)?;

@@ -5,24 +5,28 @@ use std::path::Path;
 use comfy_table::{ContentArrangement, Table as Grid, presets};
 
 use super::args::WeightArgs;
+use super::build::Built;
 use super::terminal::{Stop, Terminal};
 use super::{files, phase};
 use crate::diag::Diagnostic;
-use crate::elaborate::Elaborated;
 use crate::report::{shown, thousands};
 use crate::weights::{self, File, Row, State, Table, Weights};
 
 /// The most proposed rules that are shown.
 const RULES_MAX: usize = 12;
 
-/// The weights that the flags ask for. Without any, random ones from seed 0, and a word about it.
+/// The weights that the flags ask for, or else those of a model. Without any, random ones from seed 0, and a word about it.
 pub(super) fn weigh(
     terminal: &Terminal,
-    net: &Elaborated,
+    built: &Built,
     args: &WeightArgs,
 ) -> Result<Weights, Stop> {
     phase::enter("binding the weights");
+    let net = &built.net;
     let Some(path) = &args.weights else {
+        if let (Some(weights), None) = (&built.weights, args.random_weights) {
+            return Ok(weights.clone());
+        }
         if args.random_weights.is_none() && weights::stored(&net.graph).next().is_some() {
             terminal.say("note: no --weights given, the weights are random (seed 0)");
         }

@@ -24,6 +24,17 @@ pub(super) const CODES: &[Code] = &[
         good: "",
     },
     Code {
+        name: "broken-model",
+        sentence: "the ONNX model cannot be imported",
+        explanation: "The message says why: the file is no model or is cut off, it uses operators that netc does not \
+            have (all are listed, with their nodes), an operator breaks a rule, or something must be given on the \
+            command line: the extents of an input that the file leaves open (`--input NAME=1x3x224x224`), or the \
+            value of an input that decides a shape (`--input NAME=FILE.npy`). Data outside the model's file is read \
+            only from plain files inside its folder.",
+        bad: "",
+        good: "",
+    },
+    Code {
         name: "broken-input",
         sentence: "the value of an input cannot be read or does not fit the net",
         explanation: "An input's value is a picture (PNG or JPEG, for `[N, 1, H, W]` and `[N, 3, H, W]`) or a `.npy` \
