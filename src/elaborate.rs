@@ -284,6 +284,7 @@ impl<'a> Expander<'a> {
 /// Diagnostics in the order of the files.
 fn in_order(mut diagnostics: Diagnostics) -> Diagnostics {
     diagnostics.sort_by_key(|it| (it.span.file, it.span.start));
+    diagnostics.dedup_by(|a, b| (a.code, a.span, &a.message) == (b.code, b.span, &b.message));
     diagnostics
 }
 
