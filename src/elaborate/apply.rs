@@ -58,7 +58,9 @@ impl Expander<'_> {
             self.report(limit(call.span, "elements", message));
             return Flow::default();
         }
-        self.lint_stride(&op, ids[0], call.span);
+        if let [only] = ids[..] {
+            self.lint_stride(&op, only, call.span);
+        }
         let terms = Terms { elements_max: self.limits.params, site: self.sites.last().copied() };
         let added = self.draft.add_layer(call.path, call.name, op, ids, shape, terms);
         match added {
@@ -76,6 +78,7 @@ impl Expander<'_> {
             return true;
         }
         let wants = match (least, most) {
+            (_, 0) => "no value".to_owned(),
             (least, most) if least == most => format!("{least} value{}", plural(least)),
             (least, usize::MAX) => format!("at least {least} values"),
             (least, most) => format!("{least} to {most} values"),

@@ -338,7 +338,11 @@ impl<'a> Expander<'a> {
                 flow
             }
             None => match frame.read(&name.text) {
-                Some(Bound::Val(Val::Flow(flow))) => flow.clone(),
+                Some(Bound::Val(Val::Flow(flow))) => {
+                    let flow = flow.clone();
+                    self.lint_output(frame, name, &flow);
+                    flow
+                }
                 _ => self.current(frame, name.span).unwrap_or_default(),
             },
         };
@@ -355,6 +359,19 @@ impl<'a> Expander<'a> {
             return;
         }
         net.outputs.push((name.text.clone(), flow, name.span));
+    }
+
+    /// Warns of `output x` after layers, where `x` is an input and the current value was meant.
+    fn lint_output(&mut self, frame: &Frame<'a>, name: &ast::Name, flow: &Flow) {
+        let current = frame.current.as_ref().and_then(|it| it.id);
+        let (Some(id), Some(current)) = (flow.id, current) else { return };
+        if self.draft.node(id).op.is_none() && self.draft.node(current).op.is_some() {
+            let message = format!("the output `{}` is the input of that name", name.text);
+            self.report(
+                Diagnostic::warning("output-is-input", name.span, message)
+                    .help("another name gives the current value; `output name = it` says so"),
+            );
+        }
     }
 
     /// Warns of what no result needs.

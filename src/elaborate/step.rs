@@ -52,6 +52,7 @@ impl<'a> Expander<'a> {
             ExprKind::Field(_, name) => !is_size(&name.text),
             ExprKind::Call(call) => {
                 let on_values = match self.callee(frame, &call.name.text) {
+                    Callee::Layer(Entry { arity: (_, 0), .. }) => return true,
                     Callee::Layer(_) | Callee::Shared(_) | Callee::Definition(_, _, true) => true,
                     Callee::Definition(_, _, false) | Callee::Other(_) | Callee::Unknown => false,
                 };
@@ -259,7 +260,7 @@ impl<'a> Expander<'a> {
         let args = self.layer_args(frame, entry, it.args);
         let path = self.child_path(frame, naming, entry.name, it.name_span);
         let mut operands = args.operands;
-        if chained || operands.is_empty() {
+        if chained || (operands.is_empty() && entry.arity.1 > 0) {
             let flow = self.current(frame, it.name_span).unwrap_or_default();
             operands.insert(0, flow);
         }

@@ -49,6 +49,14 @@ pub(super) const CODES: &[Code] = &[
         good: "net A {\n  input x: f32[N, 8]\n  shared f: fc(2)\n  f\n  output y\n}\n",
     },
     Code {
+        name: "output-is-input",
+        sentence: "an output has an input's name and so is that input",
+        explanation: "`output x` gives the value `x` where there is one, the current value otherwise. What stands \
+            between input and output is then left out.",
+        bad: "net A {\n  input x: f32[N, 3, 8, 8]\n  stem: conv(4, 3)\n  output x\n  output y = it\n}\n",
+        good: "net A {\n  input x: f32[N, 3, 8, 8]\n  stem: conv(4, 3)\n  output y\n}\n",
+    },
+    Code {
         name: "note-skipped",
         sentence: "shape notes are not checked, because the input has another size than declared",
         explanation: "A note such as `=> [64, 56, 56]` holds at the sizes that the file declares. With other sizes \
