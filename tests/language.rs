@@ -224,27 +224,3 @@ fn a_layer_after_a_broken_one_is_silent_about_shapes() {
     assert_eq!(found.matches("error[shape]").count(), 1, "{found}");
     assert_eq!(found.matches("error[argument-value]").count(), 1, "{found}");
 }
-
-#[test]
-fn the_example_of_each_layer_is_a_net() {
-    let mut faults = Vec::new();
-    for entry in netc::ops::Op::TABLE {
-        let manual = entry.manual();
-        let Some(example) = manual.split("```net\n").nth(1).and_then(|it| it.split("```").next())
-        else {
-            faults.push(format!("`{}` has no example", entry.name));
-            continue;
-        };
-        match try_elaborate(&Options::default(), example) {
-            Err(found) => faults.push(found),
-            Ok(elaborated) => {
-                let graph = &elaborated.graph;
-                let names = || graph.order().into_iter().filter_map(|it| graph.layer(it));
-                if !names().any(|it| it.op.entry().name == entry.name) {
-                    faults.push(format!("the example of `{}` lacks it:\n{example}", entry.name));
-                }
-            }
-        }
-    }
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
-}

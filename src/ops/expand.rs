@@ -15,7 +15,7 @@ use crate::tensor::{Exact, Tensor};
 /// ```net
 /// net Example { input x: f32[N, 8, 14, 14]
 ///   gap(keep=true) -> expand([8, 14, 14])
-///   output x }
+///   output y }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expand {

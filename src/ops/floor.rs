@@ -10,7 +10,7 @@ use crate::tensor::{Exact, Tensor};
 /// ```net
 /// net Example { input x: f32[N, 8, 14, 14]
 ///   conv(8, 3, pad=1) -> floor
-///   output x }
+///   output y }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Floor;

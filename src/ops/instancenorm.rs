@@ -21,7 +21,7 @@ use crate::tensor::{Exact, Tensor};
 /// ```net
 /// net Example { input x: f32[N, 3, 32, 32]
 ///   conv(16, 3, pad=1) -> instancenorm -> relu
-///   output x }
+///   output y }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct InstanceNorm {

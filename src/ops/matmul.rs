@@ -22,7 +22,7 @@ use crate::tensor::{Exact, Tensor};
 /// net Example { input x: f32[N, 4, 8, 16]
 ///   y = x -> permute([0, 1, 3, 2])
 ///   matmul(x, y)  => [4, 8, 8]
-///   output x }
+///   output z }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MatMul;

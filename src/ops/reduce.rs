@@ -15,7 +15,7 @@ use crate::tensor::{Exact, Tensor, max, min};
 /// ```net
 /// net Example { input x: f32[N, 8, 14, 14]
 ///   reduce("mean", [1], keep=true)  => [1, 14, 14]
-///   output x }
+///   output y }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reduce {

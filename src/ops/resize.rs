@@ -30,7 +30,7 @@ use crate::tensor::{Exact, Tensor};
 /// ```net
 /// net Example { input x: f32[N, 3, 30, 40]
 ///   resize([64, 64], mode="linear")  => [3, 64, 64]
-///   output x }
+///   output y }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResizeTo {

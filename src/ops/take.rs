@@ -17,7 +17,7 @@ use crate::tensor::{Exact, Tensor};
 /// ```net
 /// net Example { input x: f32[N, 3, 28, 28]
 ///   take(1, [2, 1, 0])
-///   output x }
+///   output y }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Take {
