@@ -129,6 +129,11 @@ impl Program {
         &self.shared.paths
     }
 
+    /// How many steps are divided among threads, where a session has several.
+    pub fn divided(&self) -> usize {
+        self.shared.stages.iter().filter(|it| matches!(it, Stage::Together(_))).count()
+    }
+
     /// The machine code.
     pub fn code(&self) -> &Code {
         &self.shared.code

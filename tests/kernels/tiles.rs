@@ -149,3 +149,48 @@ fn deep_reductions_are_summed_in_passes() {
     let e = net.add("add", &[], &[d, c]);
     check(net, e, 5);
 }
+
+#[test]
+fn threads_change_no_bit() {
+    let (mut net, x) = Net::new(&[2, 3, 61, 61]);
+    let pool = [("kernel", Value::Int(3)), ("stride", Value::Int(2)), ("pad", Value::Int(1))];
+    let a = net.conv(x, 72, [5, 2, 2, 1, 1]);
+    let a = net.add("relu", &[], &[a]);
+    let a = net.add("maxpool", &pool, &[a]);
+    let b = net.conv(a, 136, [3, 1, 1, 1, 1]);
+    let c = net.conv(a, 136, [1, 1, 0, 1, 1]);
+    let d = net.add("mul", &[], &[b, c]);
+    let e = net.conv(d, 136, [3, 1, 1, 1, 136]);
+    let e = net.add("silu", &[], &[e]);
+    let f = net.add("concat", &[], &[e, c]);
+    let f = net.add("flatten", &[], &[f]);
+    let g = net.add("fc", &[("features", Value::Int(50))], &[f]);
+    let g = net.add("softmax", &[], &[g]);
+    let net = net.with_output(g);
+    let weights = Weights::random(&net.graph, 9);
+    let tensor = |id: ParamId| weights.tensor(&net.graph, id);
+    let plan = plan(&net.graph, &plan::Options::default());
+    let input = Random(11).tensor(&plan.inputs[0].1).data;
+    let program = Program::compile(&plan, &tensor, &Options::default());
+    let divided = program.divided();
+    assert!(divided >= 8, "only {divided} steps of\n{plan}\nare divided");
+    let mut first = program.session(1);
+    first.run(&[&input]).unwrap();
+    for threads in 2..=5 {
+        let mut session = program.session(threads);
+        for _ in 0..3 {
+            let got = session.run(&[&input]).unwrap();
+            assert_eq!(bits(first.outputs()), bits(got), "{threads} threads");
+        }
+    }
+    let sessions: Vec<_> = (1..=3).map(|it| program.session(it)).collect();
+    std::thread::scope(|scope| {
+        for mut session in sessions {
+            let (input, expected) = (&input, bits(first.outputs()));
+            scope.spawn(move || {
+                let got = session.run(&[input]).unwrap();
+                assert_eq!(expected, bits(got), "sessions side by side");
+            });
+        }
+    });
+}
