@@ -17,6 +17,7 @@ mod graph;
 mod input;
 mod model;
 mod ops;
+mod peak;
 mod phase;
 mod report;
 mod run;

@@ -41,3 +41,4 @@ pub mod program;
 
 // The outside.
 pub mod cli;
+pub mod model;

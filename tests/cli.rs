@@ -352,7 +352,7 @@ fn completions_exist_for_every_shell() {
 
 #[test]
 fn stages_can_be_printed() {
-    for stage in ["ast", "graph", "passes", "plan"] {
+    for stage in ["ast", "graph", "passes", "plan", "clif", "asm"] {
         let out = netc(&["dump", "models/lenet5.net", "--stage", stage]).exits(0).out;
         assert!(out.contains("conv"), "{stage}: {out}");
     }

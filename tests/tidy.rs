@@ -28,6 +28,7 @@ const LAYERS: &[&str] = &[
     "plan",
     "codegen",
     "program",
+    "model",
     "cli",
 ];
 

@@ -6,8 +6,12 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::args::NetArgs;
+use super::compile::{self, MachineArgs};
 use super::terminal::{Stop, Terminal};
 use super::{build, files, phase};
+use crate::codegen;
+use crate::graph::Graph;
+use crate::weights::Weights;
 use crate::{passes, plan, syntax};
 
 /// Print a stage of the compilation
@@ -20,6 +24,8 @@ pub(super) struct Dump {
     file: PathBuf,
     #[command(flatten)]
     net: NetArgs,
+    #[command(flatten)]
+    machine: MachineArgs,
     /// The stage
     #[arg(long, value_enum, value_name = "STAGE")]
     stage: Stage,
@@ -35,6 +41,10 @@ enum Stage {
     Passes,
     /// Kernels, layouts and memory
     Plan,
+    /// The intermediate code of every step, as Cranelift prints it
+    Clif,
+    /// The machine code of every step and of the tiles that it calls
+    Asm,
 }
 
 impl Dump {
@@ -64,8 +74,28 @@ impl Dump {
             Stage::Plan => {
                 phase::enter("planning");
                 let graph = passes::optimise(graph, &mut |_, _| {});
-                terminal.print(&plan::plan(&graph, &plan::Options::default()).to_string())
+                terminal.print(&plan::plan(&graph, &self.machine.plan()).to_string())
             }
+            Stage::Clif | Stage::Asm => self.code(terminal, &graph),
         }
+    }
+
+    /// The code, which does not depend on the values of the weights.
+    fn code(&self, terminal: &Terminal, graph: &Graph) -> Result<(), Stop> {
+        let weights = Weights::random(graph, 0);
+        let options = codegen::Options { texts: true, ..self.machine.code() };
+        let made = compile::compile(terminal, graph, &weights, &self.machine.plan(), &options)?;
+        let code = made.program.code();
+        let mut text = String::new();
+        for (at, step) in made.plan.steps.iter().enumerate() {
+            let _ = writeln!(text, "; step {at}: {}", step.path);
+            text.push_str(&if self.stage == Stage::Clif {
+                code.clif(at).to_owned()
+            } else {
+                code.asm(at)
+            });
+            text.push('\n');
+        }
+        terminal.print(&text)
     }
 }

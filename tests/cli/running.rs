@@ -107,20 +107,8 @@ fn compiled_code_is_verified() {
 
 #[test]
 fn a_bench_gives_whole_nanoseconds_and_bytes() {
-    let args = [
-        "bench",
-        "-",
-        "--random-weights",
-        "3",
-        "--seconds",
-        "0",
-        "--runs",
-        "5",
-        "--threads",
-        "1",
-        "--format",
-        "json",
-    ];
+    let flags = "--random-weights 3 --seconds 0 --runs 5 --threads 1 --per-layer --format json";
+    let args: Vec<&str> = ["bench", "-"].into_iter().chain(flags.split(' ')).collect();
     let bench = fed(&args, SMALL.as_bytes()).exits(0).json();
     for key in [
         "threads",
@@ -136,4 +124,10 @@ fn a_bench_gives_whole_nanoseconds_and_bytes() {
     }
     assert!(bench["min_ns"].as_u64() <= bench["median_ns"].as_u64());
     assert_eq!(bench["runs"], 5);
+    let layers = bench["layers"].as_array().expect("a list");
+    assert!(layers.iter().any(|it| it["macs"] == 2 * 9 * 36 && it["path"] == "conv1"), "{bench}");
+    assert!(layers.iter().all(|it| it["ns"].is_u64() && it["kernel"].is_string()));
+    let layers = bench["layers"].as_array().expect("a list");
+    assert!(layers.iter().any(|it| it["macs"] == 2 * 9 * 36 && it["path"] == "conv1"), "{bench}");
+    assert!(layers.iter().all(|it| it["ns"].is_u64() && it["kernel"].is_string()));
 }
