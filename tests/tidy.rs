@@ -216,12 +216,23 @@ fn the_architecture_names_every_module_and_dependency() {
             faults.push(format!("ARCHITECTURE.md: say in the code map what `{path}` is"));
         }
     }
+    for place in page.split('`').skip(1).step_by(2).filter(|it| is_path(it)) {
+        if !source::root().join(place).exists() {
+            faults.push(format!("ARCHITECTURE.md: `{place}` does not exist"));
+        }
+    }
     for name in dependencies(&read("Cargo.toml")) {
         if !page.contains(&format!("| `{name}` |")) {
             faults.push(format!("ARCHITECTURE.md: say in the table why we depend on `{name}`"));
         }
     }
     report(&faults);
+}
+
+/// Whether a quoted word is a path of this repository, and no pattern.
+fn is_path(word: &str) -> bool {
+    let folders = ["src/", "tests/", "grammar/", "models/", "docs/", "benches/", "examples/"];
+    folders.iter().any(|it| word.starts_with(it)) && !word.contains(['<', ' '])
 }
 
 /// The names in the dependency tables of a manifest.
