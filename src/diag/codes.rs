@@ -67,7 +67,7 @@ mod tests {
     fn codes_are_words_and_each_has_one_row() {
         let mut seen = HashSet::new();
         for code in all() {
-            let word = |it: char| it.is_ascii_lowercase() || it == '-';
+            let word = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '-';
             assert!(code.name.chars().all(word), "{}", code.name);
             assert!(seen.insert(code.name), "`{}` has two rows", code.name);
             assert!(!code.sentence.is_empty() && !code.sentence.ends_with('.'), "{}", code.name);

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde_json::json;
 
 use super::{Diagnostic, Severity, Source, Sources, Span};
@@ -67,10 +67,15 @@ pub fn render(sources: &Sources, diagnostic: &Diagnostic, color: bool) -> String
     };
     let message = one_line(&diagnostic.message);
     let mut group = Group::with_title(level.primary_title(message.as_ref()).id(diagnostic.code));
-    let main = excerpt(sources, diagnostic, diagnostic.span, true);
-    group = group.element(main);
+    let source = sources.get(diagnostic.span.file);
+    group = if source.text.is_empty() {
+        group.element(Origin::path(source.name.as_str()))
+    } else {
+        group.element(excerpt(sources, diagnostic, diagnostic.span, true))
+    };
     let mut others: Vec<_> = diagnostic.labels.iter().map(|it| it.span.file).collect();
-    others.retain(|&it| it != diagnostic.span.file);
+    others.retain(|&it| it != diagnostic.span.file && !sources.get(it).text.is_empty());
+    others.sort_unstable();
     others.dedup();
     for file in others {
         let span = Span { file, start: 0, end: 0 };
@@ -290,6 +295,18 @@ error[unknown-layer]: no layer `convv`
   = note: one
           two
   = help: did you mean `conv`?
+";
+        assert_eq!(render(&sources, &diagnostic, false), want);
+    }
+
+    #[test]
+    fn a_file_without_text_has_its_name_alone() {
+        let sources = sources("");
+        let diagnostic = Diagnostic::error("broken-weights", span(0, 0), "it is cut off").note("n");
+        let want = "\
+error[broken-weights]: it is cut off
+--> a.net
+ = note: n
 ";
         assert_eq!(render(&sources, &diagnostic, false), want);
     }

@@ -1,51 +1,38 @@
-//! What is wrong with weights and other data.
+//! What is wrong with files of data: weights, models, arrays and pictures.
 
 use super::Code;
 
 pub(super) const CODES: &[Code] = &[
     Code {
-        name: "broken-weights",
-        sentence: "the weights file cannot be read",
-        explanation: "A weights file is `.safetensors` or `.npz`, told apart by its first bytes. It must be whole: a \
-            file that is cut off, whose tensors overlap or leave holes, or that names a tensor twice is refused, and \
-            the message names the tensor. Fetch or write the file again.",
+        name: "weights-misfit",
+        sentence: "the weights of a file do not fit the net",
+        explanation: "The table has a row for each parameter that the file lacks or has in other extents, and for \
+            each tensor that the net has no use for.\nNames from elsewhere are brought together by rules in the \
+            `.net` file: `bind { \"backbone.*\" <- \"model.module.*\" }`; the help proposes some. A partial load \
+            is refused unless `--partial` asks for it.",
         bad: "",
         good: "",
     },
     Code {
-        name: "weights-misfit",
-        sentence: "the tensors of the weights file do not fit the parameters of the net",
-        explanation: "Every parameter needs a tensor of its path and its shape; the table lists those without one, and \
-            the tensors that are left over. Where the file uses other names, rules say which: \
-            `bind { \"backbone.*\" <- \"model.module.*\" }`. Rules that would fit are proposed, by name or else by \
-            shape and order; see that they mean what you mean. `--partial --random-weights SEED` draws what the file \
-            lacks.",
+        name: "broken-weights",
+        sentence: "a file is no weights file, or a damaged one",
+        explanation: "Weights are read from `.safetensors` and `.npz` files. Sizes and positions that a file states \
+            are held against the file before anything is read.",
         bad: "",
         good: "",
     },
     Code {
         name: "broken-model",
-        sentence: "the ONNX model cannot be imported",
-        explanation: "The message says why: the file is no model or is cut off, it uses operators that netc does not \
-            have (all are listed, with their nodes), an operator breaks a rule, or something must be given on the \
-            command line: the extents of an input that the file leaves open (`--input NAME=1x3x224x224`), or the \
-            value of an input that decides a shape (`--input NAME=FILE.npy`). Data outside the model's file is read \
-            only from plain files inside its folder.",
+        sentence: "an ONNX file cannot be read or says something that netc has no layer for",
+        explanation: "The message names the node and what about it is not known.",
         bad: "",
         good: "",
     },
     Code {
         name: "broken-input",
-        sentence: "the value of an input cannot be read or does not fit the net",
-        explanation: "An input's value is a picture (PNG or JPEG, for `[N, 1, H, W]` and `[N, 3, H, W]`) or a `.npy` \
-            array of the input's shape. Pictures are resized, arrays are not.",
-        bad: "",
-        good: "",
-    },
-    Code {
-        name: "not-utf8",
-        sentence: "the file is not UTF-8 text",
-        explanation: "A `.net` file is UTF-8 text. Editors call the choice \"encoding\".",
+        sentence: "an array or picture given to a net cannot be read or does not fit its input",
+        explanation: "Inputs are `.npy` arrays of the input's extents, and `.png` and `.jpg` pictures, which are \
+            scaled to them.",
         bad: "",
         good: "",
     },
