@@ -172,7 +172,7 @@ impl Picture {
         }
         let luma = |it: &[u8]| {
             let [r, g, b] = [it[0], it[1], it[2]].map(u32::from);
-            (19_595 * r + 38_470 * g + 7_471 * b + 0x8000 >> 16) as u8
+            ((19_595 * r + 38_470 * g + 7_471 * b + 0x8000) >> 16) as u8
         };
         self.0.to_rgb8().as_raw().chunks_exact(3).map(luma).collect()
     }

@@ -108,10 +108,10 @@ fn check(seed: u64) {
     let optimised = passes::optimise(plain.clone(), &mut |_, _| {});
     same_function(&plain, &optimised, &weights, &inputs, &text);
     compiled_is_reference(&optimised, &weights, &inputs, Cpu::Native, &text);
-    if seed % 4 == 0 {
+    if seed.is_multiple_of(4) {
         compiled_is_reference(&optimised, &weights, &inputs, Cpu::Baseline, &text);
     }
-    if seed % 8 == 0 {
+    if seed.is_multiple_of(8) {
         compiled_is_reference(&plain, &weights, &inputs, Cpu::Native, &text);
     }
 }

@@ -46,7 +46,7 @@ impl Verify {
         let fed = input::feed(terminal, &self.file, &self.net, &self.inputs)?;
         let net = &fed.built.net;
         let weights = weigh::weigh(terminal, &fed.built, &self.weights)?;
-        let plan = crate::plan::Options { keep_all: true, ..self.machine.plan() };
+        let plan = crate::plan::Options { keep_all: true };
         let code = self.machine.code();
         let compiled = compile::compile(terminal, &net.graph, &weights, &plan, &code)?;
         phase::enter("running");

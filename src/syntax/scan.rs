@@ -225,7 +225,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn line_end(&mut self) {
-        if !self.line_used && !self.trivia.last().is_some_and(|it| it.span.end == self.at as u32) {
+        if !self.line_used && self.trivia.last().is_none_or(|it| it.span.end != self.at as u32) {
             self.blank.get_or_insert(self.line_start);
         }
         let len = if self.rest().starts_with("\r\n") { 2 } else { 1 };

@@ -16,9 +16,12 @@ const COMPARED_MAX: usize = 1_000_000;
 /// A missing parameter and an unused tensor that could be its value.
 type Pair<'a> = (&'a str, &'a str);
 
+/// Missing parameters and unused tensors with one last component and shape.
+type Groups<'a> = BTreeMap<(&'a str, &'a [usize]), (Vec<&'a str>, Vec<&'a str>)>;
+
 /// Rules `(to, from)`, the most specific first.
 pub(super) fn propose(rows: &[Row]) -> Vec<(String, String)> {
-    let mut groups: BTreeMap<(&str, &[usize]), (Vec<&str>, Vec<&str>)> = BTreeMap::new();
+    let mut groups = Groups::new();
     for row in rows {
         match (&row.state, &row.path) {
             (State::Missing, Some(path)) => {

@@ -1,14 +1,14 @@
 //! Random valid nets, as text: small, awkward, and of every operator next to every other.
 
 /// A generator of numbers that depend on nothing but a seed (splitmix64, Steele, Lea and Flood 2014).
-pub struct Numbers(u64);
+pub(crate) struct Numbers(u64);
 
 impl Numbers {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -16,20 +16,20 @@ impl Numbers {
         z ^ (z >> 31)
     }
 
-    pub fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound as u64) as usize
     }
 
-    pub fn one_of<T: Copy>(&mut self, items: &[T]) -> T {
+    pub(crate) fn one_of<T: Copy>(&mut self, items: &[T]) -> T {
         items[self.below(items.len())]
     }
 
-    pub fn chance(&mut self, one_in: usize) -> bool {
+    pub(crate) fn chance(&mut self, one_in: usize) -> bool {
         self.below(one_in) == 0
     }
 
     /// About normal, of variance 1: the sum of twelve uniform numbers (Irwin and Hall).
-    pub fn normal(&mut self) -> f32 {
+    pub(crate) fn normal(&mut self) -> f32 {
         let sum: f64 = (0..12).map(|_| (self.next() >> 11) as f64 / (1_u64 << 53) as f64).sum();
         (sum - 6.0) as f32
     }
@@ -43,7 +43,7 @@ struct Value {
 }
 
 /// Writes one net.
-pub fn random_net(seed: u64) -> String {
+pub(crate) fn random_net(seed: u64) -> String {
     let mut writer = Writer { numbers: Numbers::new(seed), text: String::new(), indent: 1 };
     let axes = writer.numbers.one_of(&[2, 2, 2, 2, 1, 3]);
     let most = if axes == 3 { 6 } else { 13 };

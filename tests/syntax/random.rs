@@ -22,13 +22,13 @@ const OPS: &[BinaryOp] = &[
 ];
 
 /// Makes trees; `depth` is what is left of it.
-pub struct Random<'a, 'b> {
+pub(crate) struct Random<'a, 'b> {
     pub bytes: &'a mut Unstructured<'b>,
     pub depth: usize,
 }
 
 impl Random<'_, '_> {
-    pub fn file(&mut self) -> Result<Ast> {
+    pub(crate) fn file(&mut self) -> Result<Ast> {
         let items = self.several(1, 4, |it| it.item())?;
         Ok(Ast { items, ..Ast::default() })
     }
