@@ -13,6 +13,7 @@ mod rearrange;
 mod reduce;
 mod resize;
 mod step;
+mod survey;
 
 use std::collections::{HashMap, HashSet};
 
@@ -93,9 +94,9 @@ pub(super) struct Raise<'a> {
 
 /// Raises a model, or says all that is wrong with it.
 pub(super) fn raise(model: &Model, options: &Options<'_>) -> Result<Net, Error> {
-    let live = live(&model.graph);
+    let live = survey::live(&model.graph);
     let nodes = || model.graph.node.iter().zip(&live).filter(|it| *it.1).map(|it| it.0);
-    let missing = missing(nodes());
+    let missing = survey::missing(nodes());
     if !missing.is_empty() {
         return Err(Error::Missing(missing));
     }
@@ -144,38 +145,6 @@ pub(super) fn raise(model: &Model, options: &Options<'_>) -> Result<Net, Error> 
     }
     raise.add_outputs()?;
     Ok(raise.net)
-}
-
-/// Which nodes the results depend on.
-fn live(graph: &proto::Graph) -> Vec<bool> {
-    let mut wanted: HashSet<&str> = graph.output.iter().map(|it| it.name.as_str()).collect();
-    let mut live = vec![false; graph.node.len()];
-    for (node, live) in graph.node.iter().zip(&mut live).rev() {
-        if node.output.iter().any(|it| !it.is_empty() && wanted.contains(it.as_str())) {
-            *live = true;
-            wanted.extend(node.input.iter().map(String::as_str));
-        }
-    }
-    live
-}
-
-/// Operators that are not known, each with its nodes, in the order of the file.
-fn missing<'a>(nodes: impl Iterator<Item = &'a proto::Node>) -> Vec<(String, Vec<String>)> {
-    let mut missing: Vec<(String, Vec<String>)> = Vec::new();
-    for node in nodes {
-        let own = matches!(node.domain.as_str(), "" | "ai.onnx");
-        if own && (handler(&node.op_type).is_some() || fold::knows(&node.op_type)) {
-            continue;
-        }
-        let operator =
-            if own { node.op_type.clone() } else { format!("{}.{}", node.domain, node.op_type) };
-        let name = names::of_node(node);
-        match missing.iter_mut().find(|it| it.0 == operator) {
-            Some(row) => row.1.push(name),
-            None => missing.push((operator, vec![name])),
-        }
-    }
-    missing
 }
 
 impl<'a> Raise<'a> {

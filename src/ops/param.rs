@@ -19,9 +19,11 @@ use std::sync::Arc;
 /// Source: ONNX initializers; PyTorch `Parameter`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 8, 14, 14]
+/// net Example {
+///   input x: f32[N, 8, 14, 14]
 ///   gain = param([8, 1, 1])
-///   output y = mul(x, gain) }
+///   output y = mul(x, gain)
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Param {

@@ -15,9 +15,11 @@ use crate::tensor::{Exact, Tensor};
 /// Source: ONNX `Pow`.
 ///
 /// ```net
-/// net Example { input x: f32[N, 16, 8, 8]
+/// net Example {
+///   input x: f32[N, 16, 8, 8]
 ///   gamma = param([16, 1, 1])
-///   output y = pow(x, gamma) }
+///   output y = pow(x, gamma)
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pow;

@@ -84,6 +84,22 @@ fn resize(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
         }
         _ => return Err(Fault::new("it needs either scales or sizes")),
     };
+    let (mode, at, round) = words(step)?;
+    let roi = if at == "crop" { list(raise, 1)? } else { Vec::new() };
+    let roi = match roi.split_at_checked(axes.len()) {
+        Some((from, to)) if at == "crop" => {
+            let (from, to) = (spread(from, &|_| 0.0)?, spread(to, &|_| 1.0)?);
+            from.into_iter().zip(to).flat_map(|(from, to)| [from, to]).collect()
+        }
+        None if at == "crop" => return Err(Fault::new("its `roi` is too short")),
+        _ => Vec::new(),
+    };
+    apply(raise, step, &dims, &Asked { sizes, scales, mode, at, round, roi })
+}
+
+/// How rows are made, where they lie and which is nearest, in netc's words.
+fn words(step: &Step<'_>) -> Result<(&'static str, &'static str, &'static str), Fault> {
+    let old = step.opset < 11;
     let at = match step.text("coordinate_transformation_mode") {
         "" if old => "asymmetric",
         "" | "half_pixel" => "half_pixel",
@@ -109,16 +125,7 @@ fn resize(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
         "cubic" => "cubic",
         other => return Err(Fault::new(format!("`mode` is {other:?}"))),
     };
-    let roi = if at == "crop" { list(raise, 1)? } else { Vec::new() };
-    let roi = match roi.split_at_checked(axes.len()) {
-        Some((from, to)) if at == "crop" => {
-            let (from, to) = (spread(from, &|_| 0.0)?, spread(to, &|_| 1.0)?);
-            from.into_iter().zip(to).flat_map(|(from, to)| [from, to]).collect()
-        }
-        None if at == "crop" => return Err(Fault::new("its `roi` is too short")),
-        _ => Vec::new(),
-    };
-    apply(raise, step, &dims, &Asked { sizes, scales, mode, at, round, roi })
+    Ok((mode, at, round))
 }
 
 /// Sizes and scales under the policy for the aspect ratio.
