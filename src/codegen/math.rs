@@ -65,14 +65,12 @@ pub(super) fn binary(b: &mut FunctionBuilder<'_>, f: Binary, x: Value, y: Value)
         Binary::Mul => b.ins().fmul(x, y),
         Binary::Div => b.ins().fdiv(x, y),
         Binary::Max => {
-            let greater = larger(b, x, y);
-            let nan = b.ins().fcmp(FloatCC::Unordered, x, x);
-            select(b, nan, x, greater)
+            let greater = larger(b, y, x);
+            or_nan(b, greater, y)
         }
         Binary::Min => {
-            let less = smaller(b, x, y);
-            let nan = b.ins().fcmp(FloatCC::Unordered, x, x);
-            select(b, nan, x, less)
+            let less = smaller(b, y, x);
+            or_nan(b, less, y)
         }
         Binary::Pow => pow::pow(b, x, y),
         Binary::Positive => {
@@ -137,6 +135,13 @@ fn larger(b: &mut FunctionBuilder<'_>, x: Value, y: Value) -> Value {
 fn smaller(b: &mut FunctionBuilder<'_>, x: Value, y: Value) -> Value {
     let mask = b.ins().fcmp(FloatCC::LessThan, x, y);
     select(b, mask, x, y)
+}
+
+/// `x`, but NaN where `y` is: a mask of ones makes it one.
+fn or_nan(b: &mut FunctionBuilder<'_>, x: Value, y: Value) -> Value {
+    let nan = b.ins().fcmp(FloatCC::Unordered, y, y);
+    let nan = from_bits(b, nan);
+    b.ins().bor(x, nan)
 }
 
 /// `x` between two bounds; NaN stays.
