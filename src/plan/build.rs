@@ -1,10 +1,15 @@
 //! From a graph to steps: kernels, layouts, views.
 
+mod forms;
+mod place;
+
 use std::collections::HashMap;
+
+use forms::{concatenation, slice, split_epilogue};
 
 use super::select::{self, Contraction};
 use super::view::{Buffer, BufferId, Home, View};
-use super::{Kernel, LANES, Loops, Options, Packed, PackedId, Packing, Plan, Post, Step, memory};
+use super::{Kernel, LANES, Loops, Options, Packed, PackedId, Packing, Plan, Post, Step};
 use crate::graph::{Epilogue, Graph, Kind, Layer, NodeId, ParamId};
 use crate::nest::{self, Affine, Binary, Expr, Index, Nest, Stage};
 use crate::ops::Op;
@@ -563,91 +568,4 @@ impl Builder<'_> {
             self.copy(output.name.clone(), from, to);
         }
     }
-
-    fn place_buffers(&mut self) {
-        let mut live: Vec<Option<(usize, usize)>> = vec![None; self.plan.buffers.len()];
-        let mut halos: HashMap<BufferId, &View> = HashMap::new();
-        for (at, step) in self.plan.steps.iter().enumerate() {
-            for view in step.inputs.iter().chain(&step.temps).chain([&step.output]) {
-                let (first, last) = live[view.buffer.0].unwrap_or((at, at));
-                live[view.buffer.0] = Some((first.min(at), last.max(at)));
-                if !view.halo.is_empty() {
-                    halos.insert(view.buffer, view);
-                }
-            }
-        }
-        let arena: Vec<usize> = (0..live.len())
-            .filter(|&it| matches!(self.plan.buffers[it].home, Home::Arena(_)))
-            .collect();
-        let wants: Vec<_> = arena
-            .iter()
-            .map(|&it| {
-                let (first, last) = live[it].unwrap_or((0, 0));
-                let elements = self.plan.buffers[it].elements;
-                memory::Want {
-                    bytes: elements * size_of::<f32>(),
-                    live: if self.options.keep_all { 0..=usize::MAX } else { first..=last },
-                    geometry: halos.get(&BufferId(it)).map(|view| geometry(view, elements)),
-                }
-            })
-            .collect();
-        let (offsets, bytes) = memory::place(&wants);
-        for (&buffer, offset) in arena.iter().zip(offsets) {
-            self.plan.buffers[buffer].home = Home::Arena(offset);
-        }
-        self.plan.arena_bytes = bytes;
-    }
-}
-
-/// What two buffers must have in common to keep each other's halo: pitches, halo and size.
-fn geometry(view: &View, elements: usize) -> memory::Geometry {
-    let mut extents = view.strides.clone();
-    extents.extend(view.shape.spatial());
-    extents.push(elements);
-    (extents, view.halo.clone(), view.blocked)
-}
-
-/// A stage that writes whole blocks of channels from some block on, as a stage that writes all of a slice.
-fn slice(stage: &Stage, output: View) -> (Stage, View) {
-    let Some(from) = stage.at.get(1).and_then(|it| usize::try_from(it.constant).ok()) else {
-        return (stage.clone(), output);
-    };
-    let whole = stage.at[1].terms == [(1, 1)] && output.blocked && from.is_multiple_of(LANES);
-    if !whole || stage.extents[1] == output.shape.channels() {
-        return (stage.clone(), output);
-    }
-    let mut slice = stage.clone();
-    slice.at[1].constant = 0;
-    (slice, output.channels(from, stage.extents[1]))
-}
-
-/// The first channel of each operand if a nest writes its operands one after another along the channels.
-fn concatenation(nest: &Nest) -> Option<Vec<usize>> {
-    let offset = |(i, stage): (usize, &Stage)| {
-        let Expr::Load(nest::Buffer::Input(operand), at) = &stage.value else { return None };
-        let identity =
-            at.iter().enumerate().all(|(axis, it)| *it == Index::Affine(Affine::axis(axis)));
-        let [batch, channel, space @ ..] = stage.at.as_slice() else { return None };
-        let in_place = *batch == Affine::axis(0)
-            && channel.terms == [(1, 1)]
-            && space.iter().enumerate().all(|(axis, it)| *it == Affine::axis(axis + 2));
-        let offset = usize::try_from(channel.constant).ok()?;
-        (stage.target == nest::Buffer::Output && *operand == i && identity && in_place)
-            .then_some(offset)
-    };
-    (nest.stages.len() >= 2).then_some(())?;
-    nest.stages.iter().enumerate().map(offset).collect()
-}
-
-/// The steps that a tile does before its store, and those that must follow.
-fn split_epilogue(steps: &[Epilogue]) -> (Vec<Post>, &[Epilogue]) {
-    let mut added = None;
-    let known = steps.iter().map_while(|it| match it {
-        // A tile adds one operand.
-        Epilogue::Add(at) => (*added.get_or_insert(*at) == *at).then_some(Post::Add(*at)),
-        Epilogue::Map(op) => select::post(op),
-    });
-    let posts: Vec<_> = known.collect();
-    let rest = &steps[posts.len()..];
-    (posts, rest)
 }
