@@ -138,7 +138,9 @@ fn escape(text: &str) -> String {
             '\n' => quoted.push_str("\\n"),
             '\r' => quoted.push_str("\\r"),
             '\t' => quoted.push_str("\\t"),
-            _ if char.is_control() => quoted.push_str(&format!("\\u{{{:x}}}", u32::from(char))),
+            _ if scan::is_command(char) => {
+                quoted.push_str(&format!("\\u{{{:x}}}", u32::from(char)))
+            }
             _ => quoted.push(char),
         }
     }

@@ -276,6 +276,7 @@ impl<'a> Scanner<'a> {
             }
         }
         if let Some(len) = end {
+            self.check_string(self.at, len);
             return self.token(len);
         }
         let known = |it: char| it.is_ascii_alphanumeric() || "_./*-".contains(it);
@@ -284,6 +285,17 @@ impl<'a> Scanner<'a> {
         self.complain(start, start + 1, "this string does not end on its line", "add a `\"`");
         self.edit(end, end, "\"");
         self.token(len);
+    }
+
+    /// Reports characters in a string that a terminal would obey.
+    fn check_string(&mut self, start: usize, len: usize) {
+        let text = &self.text[start..start + len];
+        if let Some((at, char)) = text.char_indices().find(|it| is_command(it.1)) {
+            let code = u32::from(char);
+            let message = format!("U+{code:04X} is not shown but obeyed");
+            let at = start + at;
+            self.complain(at, at + char.len_utf8(), &message, &format!("write `\\u{{{code:x}}}`"));
+        }
     }
 
     fn foreign_string(&mut self, habit: Habit, closing: &[char]) {
@@ -332,11 +344,13 @@ impl<'a> Scanner<'a> {
             return;
         }
         if !char.is_alphanumeric() {
-            let message = match char.is_control() {
-                true => format!("U+{:04X} is a control character", u32::from(char)),
-                false => format!("`{char}` has no meaning here"),
+            let (message, help) = match char.is_control() {
+                true => (format!("U+{:04X} is a control character", u32::from(char)), "remove it"),
+                false => {
+                    (format!("`{char}` has no meaning here"), "remove it, or put it into quotes")
+                }
             };
-            self.complain(start, start + len, &message, "remove it, or put it into quotes");
+            self.complain(start, start + len, &message, help);
             self.edit(start, start + len, " ");
             return self.token(len);
         }
@@ -379,6 +393,12 @@ impl<'a> Scanner<'a> {
         });
         Scan { trivia: self.trivia, diagnostics: self.diagnostics, repaired }
     }
+}
+
+/// Whether a terminal or an editor would obey a character instead of showing it.
+pub(super) fn is_command(char: char) -> bool {
+    char.is_control() && char != '\t'
+        || matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// What was meant by a character from a text processor.

@@ -23,8 +23,8 @@ const OPS: &[BinaryOp] = &[
 
 /// Makes trees; `depth` is what is left of it.
 pub(crate) struct Random<'a, 'b> {
-    pub bytes: &'a mut Unstructured<'b>,
-    pub depth: usize,
+    pub(crate) bytes: &'a mut Unstructured<'b>,
+    pub(crate) depth: usize,
 }
 
 impl Random<'_, '_> {

@@ -1,0 +1,53 @@
+//! Any bytes as a `.net` file: decoded, parsed, formatted and checked, without a panic and within limits.
+//!
+//! ```text
+//! mkdir -p fuzz/corpus/check
+//! cargo fuzz run -s none check fuzz/corpus/check tests/corpus/syntax tests/corpus/syntax_errors \
+//!     tests/corpus/diag tests/corpus/ops models -- -max_len=65536 -timeout=5 -rss_limit_mb=2048
+//! ```
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use netc::diag::{Diagnostics, Source, Sources, render};
+use netc::elaborate::{self, Limits, Options};
+use netc::syntax;
+
+/// Every place must be in the text, and every form of the messages must render.
+fn show(sources: &Sources, found: &Diagnostics) {
+    for format in [render::Format::Human { color: true }, render::Format::Json] {
+        let _ = render::all(sources, found, format, 20);
+    }
+    for it in found {
+        for span in it.labels.iter().map(|it| it.span).chain([it.span]) {
+            let text = &sources.get(span.file).text;
+            assert!(text.get(span.start as usize..span.end as usize).is_some(), "{span:?}");
+        }
+    }
+}
+
+/// Smaller than the defaults, so that every run is short.
+fn limits() -> Limits {
+    Limits { repeat: 1000, nodes: 2000, steps: 20_000, elements: 1 << 24, ..Limits::default() }
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut sources = Sources::default();
+    let name = || "fuzz.net".to_owned();
+    let root = sources.add(Source { name: name(), text: String::new() });
+    let (text, found) = syntax::decode(root, bytes.to_vec());
+    let mut sources = Sources::default();
+    let root = sources.add(Source { name: name(), text: text.clone() });
+    show(&sources, &found);
+    let (ast, found) = syntax::parse(root, &text);
+    show(&sources, &found);
+    if found.is_empty() {
+        let once = syntax::format(&text).expect("what parses can be formatted");
+        let (again, _) = syntax::parse(root, &once);
+        assert_eq!(ast.to_string(), again.to_string(), "formatting changed the tree");
+        assert_eq!(syntax::format(&once).as_deref(), Ok(once.as_str()), "formatting is not stable");
+    }
+    let mut read = |_: &str| Err("not found".to_owned());
+    let options = Options { limits: limits(), ..Options::default() };
+    let found = elaborate::check(&mut sources, root, &mut read, &options);
+    show(&sources, &found);
+});
