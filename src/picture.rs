@@ -154,7 +154,10 @@ impl Picture {
                 "the picture would be {to_width}x{to_height}, the input takes {width}x{height}"
             ));
         }
-        let resized = resize(bytes, kind, self.size(), (to_width, to_height))?;
+        // Rows first, then columns, as Pillow does: the bytes between the two are rounded.
+        let (from, between) = (self.size(), (to_width, from_height));
+        let rows = resize(bytes, kind, from, between)?;
+        let resized = resize(rows, kind, between, (to_width, to_height))?;
         // Rounds halves to even, as Python's `round` does in torchvision's `center_crop`.
         let middle =
             |outer: u32, inner: u32| (f64::from(outer - inner) / 2.0).round_ties_even() as usize;

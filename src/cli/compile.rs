@@ -1,11 +1,12 @@
 //! From a net and its weights to a program, within the machine's memory.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 
-use super::phase;
 use super::terminal::{Stop, Terminal};
+use super::{files, phase};
 use crate::codegen::{self, Cpu};
 use crate::graph::Graph;
 use crate::passes;
@@ -125,7 +126,8 @@ fn check_memory(terminal: &Terminal, plan: &Plan) -> Result<(), Stop> {
 
 /// The machine's memory, where the system says.
 fn machine_bytes() -> Option<u64> {
-    let about = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let about = files::bytes(Path::new("/proc/meminfo")).ok()?;
+    let about = String::from_utf8(about).ok()?;
     let line = about.lines().find_map(|it| it.strip_prefix("MemTotal:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|it| it * 1024)
 }

@@ -178,11 +178,22 @@ fn crossings(items: &[Item], ranks: &[Vec<usize>]) -> usize {
             .flat_map(|&it| items[it].below.iter().map(|to| (at[it], at[to.0])).collect::<Vec<_>>())
             .collect();
         ends.sort_unstable();
-        let mut seen: Vec<usize> = Vec::with_capacity(ends.len());
-        for (_, end) in ends {
-            let place = seen.partition_point(|&it| it <= end);
-            crossed += seen.len() - place;
-            seen.insert(place, end);
+        // A tree of counts (Fenwick 1994): how many ends so far lie at most at a place.
+        let width = ends.iter().map(|it| it.1 + 1).max().unwrap_or(0);
+        let mut tree = vec![0_usize; width + 1];
+        for (seen, &(_, end)) in ends.iter().enumerate() {
+            let mut below = 0;
+            let mut place = end + 1;
+            while place > 0 {
+                below += tree[place];
+                place &= place - 1;
+            }
+            crossed += seen - below;
+            place = end + 1;
+            while place <= width {
+                tree[place] += 1;
+                place += place & place.wrapping_neg();
+            }
         }
     }
     crossed
@@ -288,6 +299,14 @@ mod tests {
     fn a_chain_is_straight() {
         let layout = place(&[SIZE; 3], &[(0, 1), (1, 2)]);
         assert!(layout.tops.iter().all(|it| (it.x - 50.0).abs() < 1e-6));
+    }
+
+    #[test]
+    fn crossings_are_counted() {
+        let (items, _) = items(&[SIZE; 6], &[(0, 5), (1, 4), (2, 3), (0, 3)]);
+        assert_eq!(crossings(&items, &[vec![0, 1, 2], vec![3, 4, 5]]), 3);
+        assert_eq!(crossings(&items, &[vec![2, 1, 0], vec![3, 4, 5]]), 1);
+        assert_eq!(crossings(&items, &[vec![0, 1, 2], vec![5, 4, 3]]), 1);
     }
 
     #[test]

@@ -258,20 +258,23 @@ fn extents(shape: &Shape, order: Order) -> String {
 /// A curve for each edge: from the lower side of its first box, down through its lanes, to a port of its
 /// own on the upper side of its second.
 fn routes(blocks: &[Block], edges: &[(usize, usize)], layout: &Layout) -> Vec<String> {
-    let mut arriving: HashMap<usize, Vec<(f64, usize)>> = HashMap::new();
+    let mut arriving: Vec<Vec<(f64, usize)>> = vec![Vec::new(); blocks.len()];
     for (at, &(from, to)) in edges.iter().enumerate() {
         let x = layout.ways[at].last().map_or(layout.tops[from].x, |it| it.0.x);
-        arriving.entry(to).or_default().push((x, at));
+        arriving[to].push((x, at));
+    }
+    let mut ports = vec![0; edges.len()];
+    for arriving in &mut arriving {
+        arriving.sort_by(|a, b| a.0.total_cmp(&b.0));
+        arriving.iter().enumerate().for_each(|(port, it)| ports[it.1] = port);
     }
     edges
         .iter()
         .enumerate()
         .map(|(at, &(from, to))| {
-            let mut ports = arriving[&to].clone();
-            ports.sort_by(|a, b| a.0.total_cmp(&b.0));
-            let port = ports.iter().position(|it| it.1 == at).expect("every edge arrives");
-            let room = min(18.0, 0.7 * blocks[to].size.width / ports.len() as f64);
-            let offset = (port as f64 - (ports.len() - 1) as f64 / 2.0) * room;
+            let count = arriving[to].len() as f64;
+            let room = min(18.0, 0.7 * blocks[to].size.width / count);
+            let offset = (ports[at] as f64 - (count - 1.0) / 2.0) * room;
             let start = layout.tops[from];
             let mut here = Point { x: start.x, y: start.y + blocks[from].size.height };
             let end = Point { x: layout.tops[to].x + offset, y: layout.tops[to].y };
