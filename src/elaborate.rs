@@ -22,6 +22,7 @@ mod step;
 mod value;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
 
 pub use limits::Limits;
 
@@ -31,7 +32,6 @@ use value::Val;
 
 use crate::diag::{Diagnostic, Diagnostics, FileId, Severity, Source, Sources, Span};
 use crate::graph::Graph;
-use crate::ops::Given;
 use crate::syntax::ast;
 
 /// What the caller asks for besides the file.
@@ -156,6 +156,7 @@ struct Expander<'a> {
     draft: Draft,
     diagnostics: Diagnostics,
     seen: HashSet<(&'static str, Span)>,
+    errors: usize,
     /// After a fatal limit: nothing more is made.
     stopped: bool,
     steps_left: usize,
@@ -168,7 +169,7 @@ struct Expander<'a> {
     /// Constants: `None` while they are being evaluated.
     consts: HashMap<(usize, &'a str), Option<Val>>,
     /// Arguments from `defaults`, by file and operator; filled when first asked for.
-    defaults: HashMap<usize, HashMap<&'a str, Vec<Given>>>,
+    defaults: HashMap<usize, HashMap<&'a str, Rc<[args::Default]>>>,
     /// Where the shared instances being applied are applied.
     sites: Vec<Span>,
     /// Values named and never read.
@@ -183,7 +184,7 @@ struct Expander<'a> {
     resized: bool,
 }
 
-/// So many different mistakes are kept; after them expansion stops.
+/// So many different mistakes are kept; after as many errors expansion stops.
 const DIAGNOSTICS_MAX: usize = 1000;
 
 impl<'a> Expander<'a> {
@@ -201,6 +202,7 @@ impl<'a> Expander<'a> {
             draft: Draft::default(),
             diagnostics: Vec::new(),
             seen: HashSet::new(),
+            errors: 0,
             stopped: false,
             steps_left: options.limits.steps,
             depth: 0,
@@ -221,12 +223,20 @@ impl<'a> Expander<'a> {
 
     /// Keeps a diagnostic, unless the same code was said of the same place (another copy of it).
     fn report(&mut self, diagnostic: Diagnostic) {
+        let is_error = diagnostic.severity == Severity::Error;
+        if !is_error && self.diagnostics.len() >= DIAGNOSTICS_MAX {
+            return;
+        }
         if self.seen.insert((diagnostic.code, diagnostic.span)) {
+            self.errors += usize::from(is_error);
             self.diagnostics.push(diagnostic);
         }
-        if self.diagnostics.len() >= DIAGNOSTICS_MAX {
-            self.stopped = true;
-        }
+        self.stopped |= self.errors >= DIAGNOSTICS_MAX;
+    }
+
+    /// Whether a code was said of a place already.
+    fn was_said(&self, code: &'static str, span: Span) -> bool {
+        self.seen.contains(&(code, span))
     }
 
     fn report_all(&mut self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
@@ -236,7 +246,7 @@ impl<'a> Expander<'a> {
     }
 
     fn has_errors(&self) -> bool {
-        self.diagnostics.iter().any(|it| it.severity == Severity::Error)
+        self.errors > 0
     }
 
     /// The tree of what a file declares under a name, its own names before those that `use` brings.

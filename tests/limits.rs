@@ -109,6 +109,36 @@ fn no_file_exhausts_the_stack() {
 }
 
 #[test]
+fn no_list_is_walked_without_end() {
+    let mut doubled = "const a0 = [1, 1]\n".to_owned();
+    let mut deep = "const a0 = [1, 1]\n".to_owned();
+    let mut read = String::new();
+    for i in 1..3000 {
+        let before = i - 1;
+        if i < 60 {
+            doubled.push_str(&format!("const a{i} = [a{before}, a{before}]\n"));
+        }
+        deep.push_str(&format!("const a{i} = [a{before}]\n"));
+        read.push_str(&format!("if a{before} == a{before} {{ }}\n"));
+    }
+    let doubled = format!("{doubled}{}", net("normalise(mean=a59)"));
+    assert_eq!(on_a_small_stack(doubled), ["limit"]);
+    assert_eq!(on_a_small_stack(format!("{deep}{}", net(&read))), ["limit"]);
+}
+
+#[test]
+fn no_name_grows_without_end() {
+    let name = "a".repeat(120);
+    let mut text = format!("block {name}0 {{ relu }}\n");
+    for i in 1..40 {
+        text.push_str(&format!("block {name}{i} {{ {name}{} }}\n", i - 1));
+    }
+    assert_eq!(on_a_small_stack(format!("{text}{}", net(&format!("{name}39")))), ["limit"]);
+    let call = format!("conv({})", "1, ".repeat(300));
+    assert_eq!(on_a_small_stack(net(&call)), ["limit"]);
+}
+
+#[test]
 fn no_file_expands_without_end() {
     let laughs = "block a { 10000 * relu }\nblock b { 10000 * a }\nblock c { 10000 * b }\n";
     assert_eq!(on_a_small_stack(format!("{laughs}{}", net("c"))), ["limit"]);

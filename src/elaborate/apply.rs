@@ -46,6 +46,7 @@ impl Expander<'_> {
         let shapes: Vec<_> = ids.iter().map(|&it| self.draft.shape(it)).collect();
         let shape = match op.infer(&shapes) {
             Ok(shape) => shape,
+            Err(_) if self.was_said("shape", call.span) => return Flow::default(),
             Err(violation) => {
                 let explain = Explain { draft: &self.draft, lines: &self.lines };
                 let diagnostic = explain.violation(&op, violation, &ids, &call);
@@ -180,7 +181,7 @@ pub(super) fn limit(span: Span, key: &str, message: String) -> Diagnostic {
 }
 
 fn count(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", plural(n))
+    if n == 1 { what.to_owned() } else { format!("{n} {what}s") }
 }
 
 pub(super) fn plural(n: usize) -> &'static str {

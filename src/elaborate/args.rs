@@ -1,13 +1,14 @@
 //! The arguments of calls: of layers, blocks, nets and functions.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use super::Expander;
 use super::apply::plural;
 use super::frame::Frame;
 use super::value::{self, Flow, Math, Val};
 use crate::diag::{Diagnostic, Span, nearest};
-use crate::ops::{Entry, Given, Op};
+use crate::ops::{Entry, Given, Op, Value};
 use crate::syntax::ast::{self, BinaryOp, ExprKind};
 
 /// Arguments of a layer: values of the net to work on, and what is known when compiling.
@@ -24,6 +25,23 @@ pub(super) struct BlockArg<'a> {
     pub(super) span: Span,
 }
 
+/// An argument from `defaults`, and how many items it costs to copy.
+pub(super) struct Default {
+    given: Given,
+    size: usize,
+}
+
+/// How many items a walk through a value meets.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::List(items) | Value::Tuple(items) => items.iter().map(size).sum::<usize>() + 1,
+        _ => 1,
+    }
+}
+
+/// So many arguments may one call have.
+const ARGS_MAX: usize = 256;
+
 /// So many arguments may be given by position.
 const POSITIONS_MAX: usize = 3;
 
@@ -38,8 +56,8 @@ impl<'a> Expander<'a> {
         let mut operands = Vec::new();
         let mut given = Vec::new();
         let mut position = 0;
-        let mut broken = false;
-        for arg in args {
+        let mut broken = args.len() > ARGS_MAX;
+        for arg in self.within(args) {
             let val = self.eval(frame, &arg.value);
             if val.is_poison() {
                 broken = true;
@@ -62,12 +80,27 @@ impl<'a> Expander<'a> {
                 },
             }
         }
-        for default in self.file_defaults(frame.file).get(entry.name).into_iter().flatten() {
-            if !given.iter().any(|it| it.name == default.name) {
-                given.push(default.clone());
+        let defaults = self.file_defaults(frame.file).get(entry.name).cloned();
+        for default in defaults.iter().flat_map(|it| it.iter()) {
+            if !given.iter().any(|it| it.name == default.given.name)
+                && self.charge(default.size, default.given.span)
+            {
+                given.push(default.given.clone());
             }
         }
         LayerArgs { operands, given: (!broken).then_some(given) }
+    }
+
+    /// The arguments of a call; none, and a complaint, if there are too many.
+    pub(super) fn within(&mut self, args: &'a [ast::Arg]) -> &'a [ast::Arg] {
+        match args.get(ARGS_MAX) {
+            None => args,
+            Some(more) => {
+                let message = format!("a call has more than {ARGS_MAX} arguments");
+                self.report(Diagnostic::error("limit", more.span, message));
+                &[]
+            }
+        }
     }
 
     /// The name of an argument by position, or a complaint.
@@ -97,9 +130,7 @@ impl<'a> Expander<'a> {
 
     /// An argument for an operator; `None` if it is broken.
     fn given(&mut self, layer: &str, name: &str, val: &Val, span: Span) -> Option<Given> {
-        if let Val::List(items) | Val::Tuple(items) = val
-            && !self.charge(items.len(), span)
-        {
+        if !self.charge(val.size(), span) {
             return None;
         }
         match val.literal() {
@@ -117,7 +148,7 @@ impl<'a> Expander<'a> {
     }
 
     /// The arguments that a file's `defaults` give to layers, by operator.
-    fn file_defaults(&mut self, file: usize) -> &HashMap<&'a str, Vec<Given>> {
+    fn file_defaults(&mut self, file: usize) -> &HashMap<&'a str, Rc<[Default]>> {
         if !self.defaults.contains_key(&file) {
             // Entered before it is filled, so that a layer inside cannot ask for it again.
             self.defaults.insert(file, HashMap::new());
@@ -130,7 +161,8 @@ impl<'a> Expander<'a> {
                     }
                 }
             }
-            self.defaults.insert(file, all);
+            let all = all.into_iter().map(|(layer, args): (_, Vec<_>)| (layer, args.into()));
+            self.defaults.insert(file, all.collect());
         }
         &self.defaults[&file]
     }
@@ -139,7 +171,7 @@ impl<'a> Expander<'a> {
         &mut self,
         file: usize,
         call: &'a ast::Call,
-        all: &mut HashMap<&'a str, Vec<Given>>,
+        all: &mut HashMap<&'a str, Vec<Default>>,
     ) {
         let mut frame = Frame::new(file, None, String::new());
         let Some(entry) = Op::find(&call.name.text) else {
@@ -156,7 +188,8 @@ impl<'a> Expander<'a> {
         let args = self.layer_args(&mut frame, entry, &call.args);
         for it in args.given.into_iter().flatten() {
             if entry.args.iter().any(|arg| arg.name == it.name) {
-                all.entry(entry.name).or_default().push(it);
+                let size = size(&it.value);
+                all.entry(entry.name).or_default().push(Default { given: it, size });
                 continue;
             }
             let message = format!("`{}` has no argument `{}`", entry.name, it.name);
@@ -177,7 +210,7 @@ impl<'a> Expander<'a> {
         let mut found: Vec<BlockArg<'a>> = Vec::new();
         let mut inputs = Vec::new();
         let mut position = 0;
-        for arg in args {
+        for arg in self.within(args) {
             let val = self.eval(frame, &arg.value);
             let param = match &arg.name {
                 None => match val {
@@ -236,7 +269,7 @@ impl<'a> Expander<'a> {
         let name = call.name.text.as_str();
         let wanted = if name == "floor" { 1 } else { 2 };
         let exact = name != "min" && name != "max";
-        let count = call.args.len();
+        let count = self.within(&call.args).len();
         let named = call.args.iter().any(|it| it.name.is_some());
         if named || count < wanted || (exact && count > wanted) {
             let message = format!("`{name}` takes {wanted} number{}", plural(wanted));

@@ -19,7 +19,7 @@ impl<'a> Expander<'a> {
         chained: bool,
     ) -> Flow {
         let mut operands = Vec::new();
-        for arg in it.args {
+        for arg in self.within(it.args) {
             match self.eval(frame, &arg.value) {
                 Val::Flow(flow) if arg.name.is_none() => operands.push(flow),
                 other => self.wrong_kind(&other, "a value of the net", arg.span),
@@ -118,7 +118,7 @@ impl<'a> Expander<'a> {
             let message = format!("the net `{}` has no output to go on from", definition.name.text);
             self.report(Diagnostic::error("no-output", span, message));
         }
-        for (name, flow, _) in net.outputs {
+        for (name, flow) in net.outputs {
             fields.entry(name).or_insert(flow);
         }
         Flow { id, fields: Some(Rc::new(fields)) }

@@ -153,9 +153,9 @@ impl<'a> Expander<'a> {
         }
         let list = self.eval(frame, &it.list);
         match list {
-            Val::List(items) => {
-                if self.check_repeat(items.len(), it.list.span) {
-                    self.turns(frame, it, &items);
+            Val::List(list) => {
+                if self.check_repeat(list.items.len(), it.list.span) {
+                    self.turns(frame, it, &list.items);
                 }
             }
             other => {
@@ -203,7 +203,7 @@ impl<'a> Expander<'a> {
             }
             ast::Pattern::Tuple(parts, span) => {
                 let items = match item {
-                    Val::Tuple(items) | Val::List(items) if items.len() == parts.len() => items,
+                    Val::Tuple(it) | Val::List(it) if it.items.len() == parts.len() => &it.items,
                     Val::Poison => return false,
                     other => {
                         let message = format!(
@@ -262,6 +262,9 @@ impl<'a> Expander<'a> {
             }
         }
         let Some(id) = flow.id.filter(|_| known) else { return };
+        if self.was_said("shape-note", note.span) {
+            return;
+        }
         let shape = self.draft.shape(id).clone();
         let fits = |(dim, &extent): (&Option<i64>, &usize)| {
             dim.is_none_or(|it| usize::try_from(it).is_ok_and(|it| it == extent))

@@ -188,16 +188,18 @@ impl Draft {
     /// Layers that nobody reads and no result is, and what is lost with each.
     pub(super) fn ends(&self, train: &[Id]) -> Vec<(Id, String)> {
         let live = self.reach(self.outputs.iter().map(|it| it.1).chain(train.iter().copied()));
-        let mut read = vec![false; self.nodes.len()];
+        let mut readers = vec![0_usize; self.nodes.len()];
         for operand in self.nodes.iter().flat_map(|it| &it.operands) {
-            read[operand.0] = true;
+            readers[operand.0] += 1;
         }
-        let is_end = |at: &usize| !live[*at] && !read[*at] && self.nodes[*at].op.is_some();
+        let is_end = |at: &usize| !live[*at] && readers[*at] == 0 && self.nodes[*at].op.is_some();
         let ends = (0..self.nodes.len()).filter(is_end);
         ends.map(|at| {
             let mut first = at;
             while let [before] = self.nodes[first].operands[..] {
-                if live[before.0] || self.nodes[before.0].op.is_none() {
+                // What others read is not lost with this end alone; and no step is met twice.
+                let is_own = !live[before.0] && readers[before.0] == 1;
+                if !is_own || self.nodes[before.0].op.is_none() {
                     break;
                 }
                 first = before.0;
@@ -276,16 +278,10 @@ impl Lines {
     }
 }
 
-/// One step of a trace: a layer and its value.
-pub(super) struct Step {
-    name: String,
-    shape: Shape,
-}
-
 /// How a value came to be, from the input, one line a step: `conv1 (line 4)   [6, 28, 28]`.
 /// At a join the first operand is followed. Long chains are folded.
 pub(super) fn trace(draft: &Draft, lines: &Lines, id: Id, from: Span) -> String {
-    fold(steps(draft, lines, id, from, None))
+    trace_after(draft, lines, id, None, from)
 }
 
 /// As [`trace`], from just after another value.
@@ -296,46 +292,38 @@ pub(super) fn trace_after(
     after: Option<Id>,
     from: Span,
 ) -> String {
-    fold(steps(draft, lines, id, from, after))
-}
-
-fn steps(draft: &Draft, lines: &Lines, id: Id, from: Span, after: Option<Id>) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut at = Some(id);
     while let Some(id) = at.filter(|&it| Some(it) != after) {
-        let made = draft.node(id);
-        let name = format!("{} ({})", made.path, lines.name(made.span, from));
-        steps.push(Step { name, shape: made.shape.clone() });
-        at = made.operands.first().copied();
+        steps.push(id);
+        at = draft.node(id).operands.first().copied();
     }
     steps.reverse();
-    steps
+    if steps.len() > STEPS_MAX {
+        let ends = (steps[0], steps[steps.len() - 1]);
+        let changes = |it: &Id| {
+            let made = draft.node(*it);
+            made.operands.first().is_none_or(|&before| draft.shape(before) != &made.shape)
+        };
+        steps.retain(|it| *it == ends.0 || *it == ends.1 || changes(it));
+    }
+    let cut = steps.len().saturating_sub(STEPS_MAX);
+    if cut > 0 {
+        steps.drain(2..=2 + cut);
+    }
+    let name = |&it: &Id| {
+        let made = draft.node(it);
+        format!("{} ({})", made.path, lines.name(made.span, from))
+    };
+    let names: Vec<String> = steps.iter().map(name).collect();
+    let width = names.iter().map(|it| it.chars().count()).max().unwrap_or(0);
+    let line = |(name, &it): (&String, &Id)| format!("{name:width$}   {}", draft.shape(it));
+    let mut text: Vec<String> = names.iter().zip(&steps).map(line).collect();
+    if cut > 0 {
+        text.insert(2, format!(".. {} steps", cut + 1));
+    }
+    text.join("\n")
 }
 
 /// So many steps are shown in full.
 const STEPS_MAX: usize = 10;
-
-fn fold(mut steps: Vec<Step>) -> String {
-    if steps.len() > STEPS_MAX {
-        let last = steps.len() - 1;
-        let shapes: Vec<Shape> = steps.iter().map(|it| it.shape.clone()).collect();
-        let mut at = 0;
-        steps.retain(|it| {
-            let keep = at == 0 || at == last || it.shape != shapes[at - 1];
-            at += 1;
-            keep
-        });
-    }
-    let gap = (steps.len() > STEPS_MAX).then(|| {
-        let cut = steps.len() - STEPS_MAX + 1;
-        steps.drain(2..2 + cut);
-        cut
-    });
-    let width = steps.iter().map(|it| it.name.chars().count()).max().unwrap_or(0);
-    let mut lines: Vec<String> =
-        steps.iter().map(|it| format!("{:width$}   {}", it.name, it.shape)).collect();
-    if let Some(cut) = gap {
-        lines.insert(2, format!(".. {cut} steps"));
-    }
-    lines.join("\n")
-}

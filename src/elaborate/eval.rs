@@ -6,7 +6,7 @@ use super::Expander;
 use super::frame::{Bound, Frame};
 use super::load::Global;
 use super::step::Naming;
-use super::value::{self, Fault, Flow, Math, Val};
+use super::value::{self, Fault, Flow, List, Math, Val};
 use crate::diag::{Diagnostic, Span, nearest};
 use crate::ops::Op;
 use crate::syntax::ast::{self, BinaryOp, Expr, ExprKind, UnaryOp};
@@ -33,8 +33,12 @@ impl<'a> Expander<'a> {
             },
             ExprKind::It => self.current(frame, expr.span).map_or(Val::Poison, Val::Flow),
             ExprKind::Name(name) => self.name(frame, name, expr),
-            ExprKind::List(items) => Val::List(self.items(frame, items)),
-            ExprKind::Tuple(items) => Val::Tuple(self.items(frame, items)),
+            ExprKind::List(items) => {
+                self.items(frame, items, expr.span).map_or(Val::Poison, Val::List)
+            }
+            ExprKind::Tuple(items) => {
+                self.items(frame, items, expr.span).map_or(Val::Poison, Val::Tuple)
+            }
             ExprKind::Range(from, to) => self.range(frame, from, to, expr.span),
             ExprKind::Unary(op, operand) => self.unary(frame, *op, operand, expr.span),
             ExprKind::Binary(op, a, b) => self.binary(frame, *op, a, b, expr),
@@ -69,8 +73,20 @@ impl<'a> Expander<'a> {
             && !call.args.iter().any(|it| self.is_value(frame, &it.value))
     }
 
-    fn items(&mut self, frame: &mut Frame<'a>, items: &'a [Expr]) -> Rc<[Val]> {
-        items.iter().map(|it| self.eval(frame, it)).collect()
+    fn items(&mut self, frame: &mut Frame<'a>, items: &'a [Expr], span: Span) -> Option<List> {
+        let items: Rc<[Val]> = items.iter().map(|it| self.eval(frame, it)).collect();
+        if items.iter().any(Val::is_poison) {
+            return None;
+        }
+        let list = List::new(items);
+        if list.is_none() {
+            let message =
+                "a list has more than 2^20 items, or lists inside one another are deeper than 64";
+            self.report(
+                Diagnostic::error("limit", span, message).help("cut it into several lists"),
+            );
+        }
+        list
     }
 
     /// The current value, or a complaint that there is none.
@@ -160,10 +176,13 @@ impl<'a> Expander<'a> {
                 .help("statements run in the order of the file; move the definition up");
         }
         let fault = Diagnostic::error(code, span, format!("{nothing} `{name}`"));
-        let mut known: Vec<&str> = frame.names().map(|it| it.0).collect();
-        known.extend(self.files[frame.file].globals.keys().map(String::as_str));
+        // Long names and many names make the comparison slow, and a typing mistake less likely.
+        let alike = |it: &&str| it.len() <= 40 && it.len().abs_diff(name.len()) <= 2;
+        let mut known: Vec<&str> = frame.names().map(|it| it.0).filter(alike).collect();
+        known.extend(self.files[frame.file].globals.keys().map(String::as_str).filter(alike));
         known.sort_unstable();
-        known.extend(Op::TABLE.iter().map(|it| it.name));
+        known.truncate(200);
+        known.extend(Op::TABLE.iter().map(|it| it.name).filter(alike));
         match nearest(name, known.iter().copied()) {
             Some(near) => match Op::find(near) {
                 Some(entry) => fault.help(format!("did you mean `{near}`? {}", entry.signature())),
@@ -181,7 +200,7 @@ impl<'a> Expander<'a> {
         if !self.check_repeat(count, span) || !self.charge(count, span) {
             return Val::Poison;
         }
-        Val::List((a..b).map(Val::Int).collect())
+        List::new((a..b).map(Val::Int).collect()).map_or(Val::Poison, Val::List)
     }
 
     /// Whether so many copies are allowed.
@@ -269,6 +288,9 @@ impl<'a> Expander<'a> {
         let math = math_of(op);
         if let (Val::Flow(_), _) | (_, Val::Flow(_)) = (&left, &right) {
             return self.flow_math(frame, math, left, right, expr.span);
+        }
+        if !self.charge(left.size().min(right.size()), expr.span) {
+            return Val::Poison;
         }
         value::math(math, &left, &right)
             .unwrap_or_else(|fault| self.math_fault(fault, math, &left, &right, expr.span))

@@ -48,7 +48,7 @@ impl Explain<'_> {
         let span = call.span;
         let word = if call.arms { "arm" } else { "operand" };
         let fork = self.fork(operands);
-        for (i, &it) in operands.iter().enumerate() {
+        for (i, &it) in operands.iter().take(OPERANDS_MAX).enumerate() {
             let which = format!("{word} {}", i + 1);
             diagnostic = if Some(it) == fork {
                 let path = &self.draft.node(it).path;
@@ -57,6 +57,10 @@ impl Explain<'_> {
                 let steps = trace_after(self.draft, self.lines, it, fork, span);
                 diagnostic.note(format!("{which}:\n{}", indent(&steps)))
             };
+        }
+        if operands.len() > OPERANDS_MAX {
+            diagnostic =
+                diagnostic.note(format!("and {} {word}s more", operands.len() - OPERANDS_MAX));
         }
         if let Some(fork) = fork.filter(|it| !operands.contains(it)) {
             let made = self.draft.node(fork);
@@ -89,7 +93,7 @@ impl Explain<'_> {
 
     /// The last value that all of these come from.
     fn fork(&self, ids: &[Id]) -> Option<Id> {
-        let (first, others) = ids.split_first()?;
+        let (first, others) = ids.split_first().filter(|_| ids.len() <= OPERANDS_MAX)?;
         let others: Vec<HashSet<Id>> =
             others.iter().map(|&it| self.chain(it).into_iter().collect()).collect();
         let shared = |it: &Id| others.iter().all(|other| other.contains(it));
@@ -98,6 +102,9 @@ impl Explain<'_> {
 
     /// Which operand of a concatenation has other rows, and the layer that made them so.
     fn resized(&self, operands: &[Id], fork: Option<Id>, word: &str) -> Option<String> {
+        if operands.len() > OPERANDS_MAX {
+            return None;
+        }
         let spatial = |id: Id| self.draft.shape(id).spatial();
         let counts = |id: Id| operands.iter().filter(|&&it| spatial(it) == spatial(id)).count();
         let odd = (0..operands.len()).rev().min_by_key(|&i| counts(operands[i]))?;
@@ -212,6 +219,9 @@ impl Explain<'_> {
         reasons
     }
 }
+
+/// So many operands are compared and shown.
+const OPERANDS_MAX: usize = 12;
 
 /// The extents that a layer needs for so many places; `Some(false)` if it has no windows.
 fn back(op: &Op, input: &Shape, need: &mut [usize]) -> Option<bool> {

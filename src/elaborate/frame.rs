@@ -1,6 +1,6 @@
 //! One application of a body: its names, its place among the weight paths, its current value.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
 
 use super::scope::Scope;
@@ -33,9 +33,11 @@ pub(super) struct NetFrame {
     /// The inputs declared so far.
     pub(super) inputs: Vec<Span>,
     /// Their names.
-    pub(super) inputs_named: Vec<String>,
+    pub(super) input_names: BTreeSet<String>,
     /// The results, in the order of the file.
-    pub(super) outputs: Vec<(String, Flow, Span)>,
+    pub(super) outputs: Vec<(String, Flow)>,
+    /// Their names and places.
+    pub(super) output_names: HashMap<String, Span>,
 }
 
 /// What a name stands for.

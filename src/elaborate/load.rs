@@ -250,6 +250,24 @@ impl Loader<'_> {
                 self.diagnostics.push(fault);
             }
             self.enter(at, &name.text, Global { file: at, item }, name.span);
+            self.params(at, item);
+        }
+    }
+
+    /// A parameter has a name of its own.
+    fn params(&mut self, at: usize, item: usize) {
+        let (ast::ItemKind::Net(it) | ast::ItemKind::Block(it)) =
+            &self.files[at].ast.items[item].kind
+        else {
+            return;
+        };
+        let mut seen: HashMap<&str, Span> = HashMap::new();
+        for param in &it.params {
+            if let Some(first) = seen.insert(&param.name.text, param.name.span) {
+                let message = format!("the parameter `{}` is declared twice", param.name.text);
+                let fault = Diagnostic::error("duplicate-name", param.name.span, message);
+                self.diagnostics.push(fault.and(first, "first declared here"));
+            }
         }
     }
 

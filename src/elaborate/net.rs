@@ -1,8 +1,11 @@
 //! Nets: which one is built, its parameters, inputs and results.
 
+use std::collections::HashMap;
+
 use super::Expander;
 use super::apply::limit;
 use super::args::BlockArg;
+use super::draft::Id;
 use super::frame::{Bound, Frame, NetFrame};
 use super::load::Loaded;
 use super::value::{Flow, Val};
@@ -98,8 +101,8 @@ impl<'a> Expander<'a> {
         self.leave_values(&frame);
         let Some(found) = frame.net else { return };
         for (name, given) in &self.options.inputs {
-            let inputs = found.inputs_named.iter().map(String::as_str);
-            if !found.inputs_named.contains(name) {
+            let inputs = found.input_names.iter().map(String::as_str).take(20);
+            if !found.input_names.contains(name) {
                 let message = format!("there is no input `{name}` to give the shape {given:?}");
                 let fault = Diagnostic::error("input-option", net.name.span, message);
                 self.report(match nearest(name, inputs.clone()) {
@@ -119,7 +122,7 @@ impl<'a> Expander<'a> {
             );
             self.report(fault.help("end it with `output name`: that names the current value"));
         }
-        for (name, flow, _) in found.outputs {
+        for (name, flow) in found.outputs {
             if let Some(id) = flow.id {
                 self.draft.add_output(&name, id);
             }
@@ -194,11 +197,10 @@ impl<'a> Expander<'a> {
             self.declare(frame, name, Bound::Val(Val::Flow(flow.clone())));
             let net = frame.net.get_or_insert_default();
             net.inputs.push(name.span);
-            if net.inputs_named.contains(&name.text) {
+            if !net.input_names.insert(name.text.clone()) {
                 let message = format!("the input `{}` is declared twice", name.text);
                 self.report(Diagnostic::error("duplicate-name", name.span, message));
             }
-            net.inputs_named.push(name.text.clone());
             frame.current = (net.inputs.len() == 1).then_some(flow);
         }
     }
@@ -351,14 +353,15 @@ impl<'a> Expander<'a> {
             return;
         }
         let net = frame.net.get_or_insert_default();
-        if let Some(first) = net.outputs.iter().find(|it| it.0 == name.text) {
+        if let Some(&first) = net.output_names.get(&name.text) {
             let message = format!("the output `{}` is declared twice", name.text);
             let fault = Diagnostic::error("duplicate-name", name.span, message)
-                .and(first.2, "first declared here");
+                .and(first, "first declared here");
             self.report(fault);
             return;
         }
-        net.outputs.push((name.text.clone(), flow, name.span));
+        net.output_names.insert(name.text.clone(), name.span);
+        net.outputs.push((name.text.clone(), flow));
     }
 
     /// Warns of `output x` after layers, where `x` is an input and the current value was meant.
@@ -386,11 +389,12 @@ impl<'a> Expander<'a> {
             })
             .collect();
         self.report_all(idle);
+        let unread: HashMap<Id, Span> = self.unread.iter().copied().collect();
         for (id, what) in self.draft.ends(&self.train) {
             if self.inner.contains(&id) || self.tapped.contains(&id) {
                 continue;
             }
-            let named = self.unread.iter().find(|it| it.0 == id).map(|it| it.1);
+            let named = unread.get(&id).copied();
             let made = self.draft.node(id);
             let fault = match named {
                 Some(span) => {

@@ -12,6 +12,9 @@ use crate::diag::{Diagnostic, Span};
 use crate::ops::{Entry, Given, Op};
 use crate::syntax::ast::{self, BinaryOp, Expr, ExprKind, StepKind, UnaryOp};
 
+/// The longest weight path.
+const PATH_BYTES_MAX: usize = 1024;
+
 /// What a layer or scope is called.
 pub(super) enum Naming<'a> {
     /// By kind and count, or by position.
@@ -241,7 +244,7 @@ impl<'a> Expander<'a> {
                     "no layer or block is called",
                 );
                 self.report(fault);
-                for arg in it.args {
+                for arg in self.within(it.args) {
                     self.eval(frame, &arg.value);
                 }
                 Flow::default()
@@ -334,6 +337,12 @@ impl<'a> Expander<'a> {
             self.report(Diagnostic::error("reserved-name", label.span, message));
         }
         let (path, clash) = frame.scope().child(label.map(|it| it.text.as_str()), kind, span);
+        if path.len() > PATH_BYTES_MAX {
+            let message = format!("a weight path has more than {PATH_BYTES_MAX} bytes");
+            let fault = Diagnostic::error("limit", span, message);
+            self.report(fault.help("shorten the labels, or put fewer blocks inside one another"));
+            self.stopped = true;
+        }
         let Some(clash) = clash else { return path };
         let how = if clash.first_is_label { "is given here" } else { "is this layer's own name" };
         let message = format!("the label `{}` is given twice in its scope", clash.name);

@@ -21,13 +21,42 @@ pub(super) enum Val {
     /// A word that only arguments know: `half`.
     Word(&'static str),
     /// `[a, b]`.
-    List(Rc<[Val]>),
+    List(List),
     /// `(a, b)`.
-    Tuple(Rc<[Val]>),
+    Tuple(List),
     /// A value of the net.
     Flow(Flow),
     /// What a mistake left; whatever is made of it is silent.
     Poison,
+}
+
+/// The items of a list or tuple. Lists can share parts, so their whole size is counted when they are
+/// made: nothing may walk through more than [`List::SIZE_MAX`] items, or deeper than [`List::DEPTH_MAX`].
+/// No item is poison: a list with a broken item is poison as a whole.
+#[derive(Clone, Debug)]
+pub(super) struct List {
+    pub(super) items: Rc<[Val]>,
+    /// Items of items included.
+    pub(super) size: usize,
+    depth: usize,
+}
+
+impl List {
+    const SIZE_MAX: usize = 1 << 20;
+    const DEPTH_MAX: usize = 64;
+
+    /// A list of these; `None` if that is too much.
+    pub(super) fn new(items: Rc<[Val]>) -> Option<List> {
+        let (mut size, mut depth) = (items.len(), 0);
+        for it in &*items {
+            if let Val::List(inner) | Val::Tuple(inner) = it {
+                size = size.saturating_add(inner.size);
+                depth = depth.max(inner.depth);
+            }
+        }
+        let fits = size <= Self::SIZE_MAX && depth < Self::DEPTH_MAX;
+        fits.then_some(List { items, size, depth: depth + 1 })
+    }
 }
 
 /// A value of the net, or what a broken layer left of it.
@@ -65,10 +94,14 @@ impl Val {
     }
 
     pub(super) fn is_poison(&self) -> bool {
+        matches!(self, Val::Poison)
+    }
+
+    /// How many items a walk through it meets.
+    pub(super) fn size(&self) -> usize {
         match self {
-            Val::Poison => true,
-            Val::List(items) | Val::Tuple(items) => items.iter().any(Val::is_poison),
-            _ => false,
+            Val::List(it) | Val::Tuple(it) => it.size,
+            _ => 1,
         }
     }
 
@@ -80,11 +113,11 @@ impl Val {
             Val::Bool(it) => Literal::Bool(*it),
             Val::Text(it) => Literal::Text(it.to_string()),
             Val::Word(it) => Literal::Word((*it).to_owned()),
-            Val::List(items) => {
-                Literal::List(items.iter().map(Val::literal).collect::<Option<_>>()?)
+            Val::List(it) => {
+                Literal::List(it.items.iter().map(Val::literal).collect::<Option<_>>()?)
             }
-            Val::Tuple(items) => {
-                Literal::Tuple(items.iter().map(Val::literal).collect::<Option<_>>()?)
+            Val::Tuple(it) => {
+                Literal::Tuple(it.items.iter().map(Val::literal).collect::<Option<_>>()?)
             }
             Val::Flow(_) | Val::Poison => return None,
         })
@@ -109,8 +142,8 @@ impl fmt::Display for Val {
             Val::Bool(it) => write!(f, "{it}"),
             Val::Text(it) => write!(f, "{it:?}"),
             Val::Word(it) => f.write_str(it),
-            Val::List(items) => list(f, '[', items, ']'),
-            Val::Tuple(items) => list(f, '(', items, ')'),
+            Val::List(it) => list(f, '[', &it.items, ']'),
+            Val::Tuple(it) => list(f, '(', &it.items, ')'),
             Val::Flow(_) => f.write_str("a value of the net"),
             Val::Poison => f.write_str("?"),
         }
@@ -258,10 +291,13 @@ fn equal(a: &Val, b: &Val) -> Option<bool> {
             Some(a.float() == b.float())
         }
         (Val::List(a), Val::List(b)) | (Val::Tuple(a), Val::Tuple(b)) => {
-            if a.len() != b.len() {
+            if a.items.len() != b.items.len() {
                 return Some(false);
             }
-            a.iter().zip(b.iter()).try_fold(true, |same, (a, b)| Some(same && equal(a, b)?))
+            a.items
+                .iter()
+                .zip(b.items.iter())
+                .try_fold(true, |same, (a, b)| Some(same && equal(a, b)?))
         }
         _ => None,
     }
