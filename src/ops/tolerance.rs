@@ -27,6 +27,7 @@ impl Tolerance {
         }
         match self {
             Tolerance::Exact => false,
+            Tolerance::Ulps(_) if value.is_infinite() => false,
             Tolerance::Ulps(ulps) => order(want).abs_diff(order(found)) <= u64::from(ulps),
             Tolerance::Sum(_) => {
                 let bound = self.bound(value, magnitude);

@@ -176,30 +176,6 @@ fn the_baseline_knows_no_wide_vectors() {
     }
 }
 
-fn resident() -> usize {
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap();
-    text.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * PAGE
-}
-
-#[test]
-fn dropping_a_program_frees_its_code() {
-    let (mut net, x) = Net::new(&[1, 8]);
-    let y = net.add("relu", &[], &[x]);
-    let net = net.with_output(y);
-    let kept = plan(&net.graph, &plan::Options::default());
-    let none = |_: ParamId| panic!("no parameters");
-    let mut before = 0;
-    for round in 0..1200 {
-        let program = Program::compile(&kept, &none, &Options::default());
-        assert_eq!(program.run(&[&[-1.0; 8]], 1).unwrap()[0].data, [0.0; 8]);
-        if round == 200 {
-            before = resident();
-        }
-    }
-    let grown = resident().saturating_sub(before);
-    assert!(grown < 4 << 20, "a thousand programs left {grown} bytes behind");
-}
-
 #[test]
 fn no_page_is_both_written_and_executed() {
     let (mut net, x) = Net::new(&[1, 8]);

@@ -140,7 +140,7 @@ impl Scope<'_, '_> {
         }
         for at in 0..walk.extents[level] {
             self.axes[walk.first + level] = Linear::constant(signed(at));
-            self.unrolled(walk, level + 1);
+            self.row(walk, level, Self::unrolled);
         }
         self.axes[walk.first + level] = Linear::default();
     }
@@ -154,11 +154,11 @@ impl Scope<'_, '_> {
         let (at, open) = self.open_axis(walk, level);
         self.axes[axis] = at;
         match self.holds(&walk.checks[level]) {
-            Truth::Always => self.partial(walk, level),
+            Truth::Always => self.row(walk, level, Self::level),
             Truth::Never => {}
             Truth::Open(condition) => {
                 let branch = self.emit.when(condition);
-                self.partial(walk, level);
+                self.row(walk, level, Self::level);
                 self.emit.otherwise(&branch);
                 self.emit.end(&branch);
             }
@@ -167,17 +167,16 @@ impl Scope<'_, '_> {
         self.axes[axis] = Linear::default();
     }
 
-    /// The axes inside one place of `level`. A sum is made of the sums of its rows, each begun from zero: the
-    /// mean of a large map would lose digits in one long chain of additions.
-    fn partial(&mut self, walk: &Walk<'_>, level: usize) {
-        let rows = walk.op == Reduction::Sum && level + 1 < walk.extents.len();
-        if !rows {
-            return self.level(walk, level + 1);
+    /// The axes inside one place of `level`, written by `inner`. A sum is made of the sums of its rows, each
+    /// begun from zero: the mean of a large map would lose digits in one long chain of additions.
+    fn row(&mut self, walk: &Walk<'_>, level: usize, inner: fn(&mut Self, &Walk<'_>, usize)) {
+        if walk.op != Reduction::Sum || level + 1 >= walk.extents.len() {
+            return inner(self, walk, level + 1);
         }
         let before = self.get(&walk.cells, walk.varies);
         let zero = self.emit.b.ins().f32const(0.0);
         self.put(&walk.cells, Number::Same(zero));
-        self.level(walk, level + 1);
+        inner(self, walk, level + 1);
         let row = self.get(&walk.cells, walk.varies);
         let sum = self.combine(Reduction::Sum, before, row);
         self.put(&walk.cells, sum);
