@@ -4,6 +4,7 @@
 //! whatever it makes is paid for from a budget before it is made. A mistake poisons the value that
 //! it spoils, and what is made of a poisoned value says nothing more about shapes.
 
+mod annotate;
 mod apply;
 mod args;
 mod blocks;
@@ -24,6 +25,7 @@ mod value;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
+pub use annotate::annotate;
 pub use limits::Limits;
 
 use draft::{Draft, Id, Lines};
@@ -182,6 +184,8 @@ struct Expander<'a> {
     train: Vec<Id>,
     /// Whether an input has other extents than declared, so that notes do not hold.
     resized: bool,
+    /// What statements did to shapes, if that is asked for.
+    shapes: Option<annotate::Shapes>,
 }
 
 /// So many different mistakes are kept; after as many errors expansion stops.
@@ -216,6 +220,7 @@ impl<'a> Expander<'a> {
             tapped: HashSet::new(),
             train: Vec::new(),
             resized: false,
+            shapes: None,
         };
         expander.report_all(diagnostics);
         expander

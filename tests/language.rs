@@ -1,7 +1,10 @@
 //! What a `.net` file means, form by form: the paths of its layers, their shapes, its weights.
 
+use std::path::Path;
+
 use netc::diag::{Source, Sources, render};
 use netc::elaborate::{self, Elaborated, Options};
+use netc::syntax;
 
 fn try_elaborate(options: &Options, text: &str) -> Result<Elaborated, String> {
     let mut sources = Sources::default();
@@ -223,4 +226,67 @@ fn a_layer_after_a_broken_one_is_silent_about_shapes() {
     let Err(found) = try_elaborate(&Options::default(), text) else { panic!("it is broken") };
     assert_eq!(found.matches("error[shape]").count(), 1, "{found}");
     assert_eq!(found.matches("error[argument-value]").count(), 1, "{found}");
+}
+
+/// A file with the notes that it can have, in the canonical layout.
+fn noted(name: &str, text: &str) -> String {
+    let mut sources = Sources::default();
+    let root = sources.add(Source { name: name.to_owned(), text: text.to_owned() });
+    let mut read = |_: &str| Err("stands alone".to_owned());
+    let noted = elaborate::annotate(&mut sources, root, &mut read, &Options::default());
+    let noted = noted.unwrap_or_else(|it| panic!("{name}: {it:#?}"));
+    syntax::format(&noted).expect("notes are well-formed")
+}
+
+#[test]
+fn notes_are_written_where_they_hold() {
+    insta::glob!("corpus/notes/*.net", |path| {
+        let text = std::fs::read_to_string(path).expect("a corpus file is readable");
+        let name = path.file_stem().expect("a file has a name").to_string_lossy().into_owned();
+        let mut settings = insta::Settings::clone_current();
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        settings.set_snapshot_suffix(&name);
+        settings.bind(|| insta::assert_snapshot!("notes", noted(&name, &text)));
+    });
+}
+
+/// With its notes a model is what it was, for other parameters too, and there is nothing more to note.
+#[test]
+fn models_keep_their_meaning_with_notes() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    for path in std::fs::read_dir(folder).expect("the models are there") {
+        let path = path.expect("an entry").path();
+        if path.extension().is_none_or(|it| it != "net") {
+            continue;
+        }
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(&path).expect("a model is readable");
+        let after = noted(&name, &text);
+        assert_eq!(noted(&name, &after), after, "{name}");
+        let comments = |text: &str| text.matches('#').count();
+        assert_eq!(comments(&text), comments(&after), "{name}");
+        for set in [Vec::new(), vec![("classes".to_owned(), "7".to_owned())]] {
+            let set = if text.contains("classes") { set } else { Vec::new() };
+            // A note of the file's own may hold for the default only.
+            let was = graphs(&name, &text, &set);
+            assert!(was.is_some() || !set.is_empty(), "{name}");
+            assert!(was.is_none() || graphs(&name, &after, &set) == was, "{name}");
+        }
+    }
+}
+
+/// All nets of a file as they print; `None` if one cannot be built.
+fn graphs(name: &str, text: &str, set: &[(String, String)]) -> Option<Vec<String>> {
+    let nets = text.lines().filter_map(|it| it.strip_prefix("net ")?.split([' ', '(']).next());
+    let nets = nets.map(|net| {
+        let mut sources = Sources::default();
+        let root = sources.add(Source { name: name.to_owned(), text: text.to_owned() });
+        let mut read = |_: &str| Err("stands alone".to_owned());
+        let options =
+            Options { net: Some(net.to_owned()), set: set.to_vec(), ..Options::default() };
+        let built = elaborate::elaborate(&mut sources, root, &mut read, &options);
+        Some(built.ok()?.graph.to_string())
+    });
+    nets.collect()
 }

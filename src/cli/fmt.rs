@@ -7,6 +7,7 @@ use similar::TextDiff;
 
 use super::terminal::{Stop, Terminal};
 use super::{files, phase};
+use crate::elaborate::{self, Options};
 use crate::syntax;
 
 /// Rewrite files in the one canonical layout
@@ -14,7 +15,8 @@ use crate::syntax;
 /// Without --check or --diff the files are rewritten; standard input (-) goes to standard output.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  netc fmt models/*.net\n  netc fmt --check --diff models/lenet5.net"
+    after_help = "Examples:\n  netc fmt models/*.net\n  netc fmt --check --diff models/lenet5.net\n  \
+    netc fmt --shapes --diff models/lenet5.net"
 )]
 pub(super) struct Fmt {
     /// Files to format; - is standard input
@@ -26,6 +28,9 @@ pub(super) struct Fmt {
     /// Change nothing; print what would change
     #[arg(long)]
     diff: bool,
+    /// Also write shape notes behind the statements of a net that change the shape
+    #[arg(long)]
+    shapes: bool,
 }
 
 impl Fmt {
@@ -42,9 +47,16 @@ impl Fmt {
     }
 
     fn format(&self, terminal: &Terminal, file: &Path) -> Result<(), Stop> {
-        let (sources, root) = files::source(terminal, file)?;
+        let (mut sources, root) = files::source(terminal, file)?;
+        let written = if self.shapes {
+            let mut read = |path: &str| files::used(terminal, path);
+            let options = Options { limits: terminal.limits.clone(), ..Options::default() };
+            elaborate::annotate(&mut sources, root, &mut read, &options)
+        } else {
+            Ok(sources.get(root).text.clone())
+        };
         let before = &sources.get(root).text;
-        let after = match syntax::format(before) {
+        let after = match written.and_then(|it| syntax::format(&it)) {
             Ok(text) => text,
             Err(found) => {
                 terminal.diagnose(&sources, &found)?;

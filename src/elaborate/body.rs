@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use super::Expander;
 use super::explain::Explain;
 use super::frame::{Binding, Bound, Frame, Shared};
 use super::load::reserved;
 use super::step::Naming;
 use super::value::{Flow, Val};
+use super::{Expander, annotate};
 use crate::diag::{Diagnostic, Span};
 use crate::syntax::ast::{self, ExprKind, StepKind, StmtKind};
 
@@ -86,6 +86,7 @@ impl<'a> Expander<'a> {
 
     /// As [`Self::chain`]; `None` if there is no value before the chain, and none after it.
     fn steps(&mut self, frame: &mut Frame<'a>, chain: &'a ast::Chain) -> Option<Flow> {
+        let before = frame.current.clone();
         for (i, step) in chain.steps.iter().enumerate() {
             if self.stopped {
                 return Some(Flow::default());
@@ -108,7 +109,16 @@ impl<'a> Expander<'a> {
                 self.note(frame, note);
             }
         }
+        self.keep_shapes(chain, before.as_ref(), frame.current.as_ref());
         frame.current.clone()
+    }
+
+    fn keep_shapes(&mut self, chain: &ast::Chain, before: Option<&Flow>, after: Option<&Flow>) {
+        let (Some(shapes), Some(last)) = (&mut self.shapes, chain.steps.last()) else { return };
+        let shape = |it: Option<&Flow>| it?.id.map(|it| self.draft.shape(it));
+        if let Some(after) = shape(after) {
+            annotate::keep(shapes, last.span, shape(before), after);
+        }
     }
 
     fn expr_step(
