@@ -23,8 +23,8 @@ pub(super) struct Built {
 
 impl From<Model> for Built {
     fn from(model: Model) -> Self {
-        let Imported { graph, weights, .. } = model.imported;
-        let net = Elaborated { graph, warnings: Vec::new(), rules: Vec::new() };
+        let Imported { graph, weights, remarks, .. } = model.imported;
+        let net = Elaborated { graph, warnings: remarks, rules: Vec::new() };
         Self { net, weights: Some(weights), constants: model.constants }
     }
 }
@@ -64,7 +64,11 @@ pub(super) fn build(terminal: &Terminal, file: &Path, args: &NetArgs) -> Result<
     phase::enter("reading the net");
     let options = options(terminal, args, &[])?;
     if model::is_model(file) {
-        return Ok(model::import(terminal, file, args, &options.inputs)?.into());
+        let built: Built = model::import(terminal, file, args, &options.inputs)?.into();
+        if terminal.verbose > 0 {
+            files::remark(terminal, file, &built.net.warnings)?;
+        }
+        return Ok(built);
     }
     let (mut sources, root) = files::source(terminal, file)?;
     let mut read = |path: &str| files::used(terminal, path);

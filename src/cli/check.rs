@@ -6,10 +6,13 @@ use clap::Args;
 
 use super::args::NetArgs;
 use super::terminal::{Stop, Terminal};
-use super::{build, files, phase};
+use super::{build, files, model, phase};
 use crate::elaborate;
 
 /// Find every mistake; print nothing if there is none
+///
+/// Of an ONNX file it also says what is legal and a common reason for other results: padding on one side, pools
+/// that round up, another epsilon, strides where the first ResNet has them.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  netc check models/*.net\n  \
     netc check --error-format json - < models/lenet5.net")]
@@ -27,6 +30,14 @@ impl Check {
         let options = build::options(terminal, &self.net, &[])?;
         let mut faulty = false;
         for file in &self.files {
+            if model::is_model(file) {
+                match model::import(terminal, file, &self.net, &options.inputs) {
+                    Ok(model) => files::remark(terminal, file, &model.imported.remarks)?,
+                    Err(Stop::Input) => faulty = true,
+                    Err(other) => return Err(other),
+                }
+                continue;
+            }
             let checked = files::source(terminal, file).and_then(|(mut sources, root)| {
                 let mut read = |path: &str| files::used(terminal, path);
                 let found = elaborate::check(&mut sources, root, &mut read, &options);

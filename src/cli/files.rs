@@ -84,6 +84,13 @@ pub(super) fn fault_of_data(
     fault_of_file(terminal, name(path), String::new(), fault)
 }
 
+/// Says what is worth knowing of a file that has no text to show.
+pub(super) fn remark(terminal: &Terminal, path: &Path, found: &[Diagnostic]) -> Result<(), Stop> {
+    let mut sources = Sources::default();
+    sources.add(Source { name: name(path), text: String::new() });
+    terminal.diagnose(&sources, found)
+}
+
 /// Reads a file that another one uses.
 pub(super) fn used(terminal: &Terminal, path: &str) -> Result<Source, String> {
     let bytes = read(Path::new(path), terminal.limits.bytes as u64)?;

@@ -9,6 +9,7 @@ use crate::weights::Weights;
 
 /// The graph of a net and the values of its parameters.
 pub(super) fn build(net: Net, name: &str) -> Imported {
+    let remarks = super::lint::lints(&net);
     let mut graph = Graph::new(name);
     let mut weights = Weights::of([]);
     let used = net.used();
@@ -47,5 +48,5 @@ pub(super) fn build(net: Net, name: &str) -> Imported {
         graph.add_output(port.name.clone(), nodes[id.0].expect("an output is used"));
     }
     let ports = |ports: Vec<(Id, super::Port)>| ports.into_iter().map(|it| it.1).collect();
-    Imported { graph, weights, inputs: ports(net.inputs), outputs: ports(net.outputs) }
+    Imported { graph, weights, inputs: ports(net.inputs), outputs: ports(net.outputs), remarks }
 }

@@ -64,4 +64,43 @@ pub(super) const CODES: &[Code] = &[
         bad: "",
         good: "",
     },
+    Code {
+        name: "same-padding",
+        sentence: "a model pads as TensorFlow does, one row more on one side",
+        explanation: "`SAME` in ONNX and TensorFlow gives ceil(n / stride) places and, where the rows that are \
+            missing are odd in number, puts the odd one at the end (`SAME_LOWER`: at the start). PyTorch pads both \
+            sides alike, which netc calls `half`.\nThe two differ by one row under every window: replacing one by \
+            the other shifts the map by a row and costs accuracy without any message, so netc keeps what the model \
+            says.",
+        bad: "",
+        good: "",
+    },
+    Code {
+        name: "pool-ceil",
+        sentence: "a model has pools that round the number of their places up",
+        explanation: "Caffe and models that come from it (GoogLeNet, SqueezeNet) count a last place that lies partly \
+            outside; others round down.\nThe remark names both extents. What follows the pool has other extents \
+            too, so weights of a fully connected layer fit only one of them.",
+        bad: "",
+        good: "",
+    },
+    Code {
+        name: "bn-epsilon",
+        sentence: "batch normalisation of a model adds another epsilon than 1e-5",
+        explanation: "The output is (x - mean) / sqrt(variance + eps): where a variance is small, epsilon decides the \
+            scale. TensorFlow's default is 1e-3, that of PyTorch, ONNX and netc 1e-5.\nThe remark says by how much \
+            the layer's output would scale with 1e-5, at the channel where it matters most.",
+        bad: "",
+        good: "",
+    },
+    Code {
+        name: "resnet-v1",
+        sentence: "a model strides in the 1x1 convolution of its residual blocks",
+        explanation: "The first version of ResNet (the paper, Keras) halves the map in the first 1x1 convolution of a \
+            block, which so reads one position in four. torchvision's, called v1.5, halves it in the 3x3.\nBoth have \
+            the same weights by name and shape, so weights of one load into the other and give wrong results \
+            without a message. `models/resnet.net` has a parameter for it: `--set v1=true`.",
+        bad: "",
+        good: "",
+    },
 ];
