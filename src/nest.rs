@@ -284,6 +284,16 @@ impl Expr {
         Expr::Reduce { op, extents: extents.to_vec(), guards, body: Box::new(body) }
     }
 
+    /// The places that are looked at for one element.
+    fn terms(&self) -> u64 {
+        match self {
+            Expr::It | Expr::Const(_) | Expr::Load(..) | Expr::Table(..) => 1,
+            Expr::Unary(_, a) => a.terms(),
+            Expr::Binary(_, a, b) | Expr::Choose(_, a, b) => a.terms().saturating_add(b.terms()),
+            Expr::Reduce { extents, body, .. } => volume(extents).saturating_mul(body.terms()),
+        }
+    }
+
     /// This with every [`Expr::It`] replaced.
     #[must_use]
     pub fn map(&self, it: &Expr) -> Expr {
@@ -302,10 +312,21 @@ impl Expr {
     }
 }
 
+/// The points of a box.
+fn volume(extents: &[usize]) -> u64 {
+    extents.iter().fold(1, |product, &it| product.saturating_mul(it as u64))
+}
+
 impl Nest {
     /// One stage that writes each element of an output of this shape at its own place.
     pub fn each(output: &Shape, value: Expr) -> Self {
         Self { temps: Vec::new(), stages: vec![Stage::each(Buffer::Output, output, value)] }
+    }
+
+    /// The points and terms that all stages have together, those that guards forbid included.
+    pub fn terms(&self) -> u64 {
+        let stage = |it: &Stage| volume(&it.extents).saturating_mul(it.value.terms());
+        self.stages.iter().map(stage).fold(0, u64::saturating_add)
     }
 }
 

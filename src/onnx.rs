@@ -7,9 +7,11 @@
 //! Every extent is known when importing, so shape arithmetic disappears. Knows nothing of files: data
 //! outside the model comes through a callback.
 
+mod budget;
 mod build;
 mod constant;
 mod fold;
+mod lint;
 mod names;
 mod net;
 pub mod proto;
@@ -22,6 +24,7 @@ use thiserror::Error;
 pub use constant::{Constant, Data, element_name};
 pub use read::{External, is_inside};
 
+use crate::diag::Diagnostics;
 use crate::graph::Graph;
 use crate::weights::Weights;
 
@@ -59,6 +62,8 @@ pub struct Imported {
     pub inputs: Vec<Port>,
     /// The results, in the order of the graph's.
     pub outputs: Vec<Port>,
+    /// What sets the model apart from others of its kind; nothing that is wrong.
+    pub remarks: Diagnostics,
 }
 
 /// Why a model is not imported.
@@ -84,22 +89,27 @@ pub enum Error {
     NeedsExtents(Vec<String>),
 }
 
-/// The most node names that are listed for one missing operator.
+/// The most names that are listed of nodes that use one missing operator, and of inputs.
 const NAMES_MAX: usize = 5;
 
+/// The most missing operators that are listed.
+const OPERATORS_MAX: usize = 100;
+
 fn quoted(names: &[String]) -> String {
-    names.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ")
+    let shown: Vec<String> = names.iter().take(NAMES_MAX).map(|it| format!("`{it}`")).collect();
+    match names.len().saturating_sub(NAMES_MAX) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 fn missing(operators: &[(String, Vec<String>)]) -> String {
-    let line = |(operator, nodes): &(String, Vec<String>)| {
-        let more = match nodes.len().checked_sub(NAMES_MAX) {
-            None | Some(0) => String::new(),
-            Some(more) => format!(" and {more} more"),
-        };
-        format!("\n  {operator}: {}{more}", quoted(&nodes[..nodes.len().min(NAMES_MAX)]))
-    };
-    let lines: String = operators.iter().map(line).collect();
+    let shown = operators.iter().take(OPERATORS_MAX);
+    let mut lines: String =
+        shown.map(|(operator, nodes)| format!("\n  {operator}: {}", quoted(nodes))).collect();
+    if let Some(more @ 1..) = operators.len().checked_sub(OPERATORS_MAX) {
+        lines.push_str(&format!("\n  and {more} more"));
+    }
     format!("the model uses operators that netc does not have:{lines}")
 }
 

@@ -1,10 +1,4 @@
 //! Any bytes as a `.net` file: decoded, parsed, formatted and checked, without a panic and within limits.
-//!
-//! ```text
-//! mkdir -p fuzz/corpus/check
-//! cargo fuzz run -s none check fuzz/corpus/check tests/corpus/syntax tests/corpus/syntax_errors \
-//!     tests/corpus/diag tests/corpus/ops models -- -max_len=65536 -timeout=5 -rss_limit_mb=2048
-//! ```
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -263,6 +263,17 @@ pub(super) fn shape(dims: &[usize]) -> Result<Shape, Fault> {
     })
 }
 
+/// The elements of a box, if neither they nor those of any part of it overflow where an extent is 0.
+pub(super) fn count(dims: &[usize]) -> Option<usize> {
+    let parts = dims.iter().try_fold(1_usize, |product, &it| product.checked_mul(it.max(1)));
+    parts.map(|it| if dims.contains(&0) { 0 } else { it })
+}
+
+/// The number of elements that a stored tensor has.
+pub(super) fn elements(tensor: &proto::Tensor) -> Result<usize, Fault> {
+    extents(tensor).map(|it| it.1)
+}
+
 /// The extents of a stored tensor.
 pub(super) fn dims(tensor: &proto::Tensor) -> Result<Vec<usize>, Fault> {
     extents(tensor).map(|it| it.0)
@@ -272,11 +283,7 @@ pub(super) fn dims(tensor: &proto::Tensor) -> Result<Vec<usize>, Fault> {
 fn extents(tensor: &proto::Tensor) -> Result<(Vec<usize>, usize), Fault> {
     let dims: Option<Vec<usize>> = tensor.dims.iter().map(|&it| usize::try_from(it).ok()).collect();
     let dims = dims.filter(|it| it.len() <= Shape::RANK_MAX);
-    let count = dims.as_ref().and_then(|it| {
-        it.iter()
-            .try_fold(1_usize, |product, &it| product.checked_mul(it))
-            .filter(|&it| it <= Shape::ELEMENTS_MAX)
-    });
+    let count = dims.as_ref().and_then(|it| count(it).filter(|&it| it <= Shape::ELEMENTS_MAX));
     dims.zip(count).ok_or_else(|| {
         let dims = &tensor.dims[..tensor.dims.len().min(16)];
         Fault::new(format!("the tensor `{}` has impossible extents {dims:?}", tensor.name))

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Fault;
+use super::budget::too_much;
 use super::constant::{self, Constant, Data, is_real};
 use super::proto::element;
 use super::raise::{Step, broadcast};
@@ -65,10 +66,10 @@ pub(super) fn fold(
     let folded = match step.node.op_type.as_str() {
         "Constant" => from_attributes(step)?,
         "ConstantOfShape" => of_shape(step, input(0)?, left)?,
-        "Concat" => concat(step, inputs)?,
+        "Concat" => concat(step, inputs, left)?,
         "Cast" => cast(input(0)?, step.int("to").unwrap_or(0))?,
         "Range" => range(input(0)?, input(1)?, input(2)?, left)?,
-        "Where" => choose(input(0)?, input(1)?, input(2)?)?,
+        "Where" => choose(input(0)?, input(1)?, input(2)?, left)?,
         "Expand" => expand(input(0)?, input(1)?, left)?,
         "Tile" => tile(input(0)?, input(1)?, left)?,
         "Floor" => map(input(0)?, f32::floor),
@@ -86,12 +87,12 @@ pub(super) fn fold(
         "DequantizeLinear" => dequantise(step, inputs)?,
         "QuantizeLinear" => quantise(step, inputs)?,
         "Equal" | "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual" => {
-            compare(step, input(0)?, input(1)?)?
+            compare(step, input(0)?, input(1)?, left)?
         }
         operator => match arithmetic(operator).filter(|_| whole()) {
             Some(f) => {
                 let first = input(0)?.clone();
-                inputs[1..].iter().flatten().try_fold(first, |a, b| pair(&a, b, f))?
+                inputs.iter().skip(1).flatten().try_fold(first, |a, b| pair(&a, b, f, left))?
             }
             None => return Ok(None),
         },
@@ -129,8 +130,7 @@ fn extents(list: &Constant, left: usize) -> Result<Vec<usize>, Fault> {
     let dims: Option<Vec<usize>> =
         list.ints().and_then(|it| it.iter().map(|&it| usize::try_from(it).ok()).collect());
     let dims = dims.filter(|it| it.len() <= crate::shape::Shape::RANK_MAX).ok_or_else(wrong)?;
-    let count = dims.iter().try_fold(1_usize, |product, &it| product.checked_mul(it));
-    count.filter(|it| *it <= left).ok_or_else(wrong)?;
+    constant::count(&dims).filter(|it| *it <= left).ok_or_else(wrong)?;
     Ok(dims)
 }
 
@@ -149,7 +149,7 @@ fn of_shape(step: &Step<'_>, shape: &Constant, left: usize) -> Result<Constant, 
     Ok(Constant { dims, element: value.element, data })
 }
 
-fn concat(step: &Step<'_>, inputs: &[Option<Constant>]) -> Result<Constant, Fault> {
+fn concat(step: &Step<'_>, inputs: &[Option<Constant>], left: usize) -> Result<Constant, Fault> {
     let parts: Vec<&Constant> = inputs.iter().flatten().collect();
     let first = *parts.first().ok_or_else(|| Fault::new("it joins nothing"))?;
     let axis = Step::axis(step.int("axis").unwrap_or(1), first.dims.len())?;
@@ -167,6 +167,7 @@ fn concat(step: &Step<'_>, inputs: &[Option<Constant>]) -> Result<Constant, Faul
         }
         dims[axis] += part.dims[axis];
     }
+    constant::count(&dims).filter(|it| *it <= left).ok_or_else(too_much)?;
     let before: usize = dims[..axis].iter().product();
     let line = |part: &Constant| part.dims[axis..].iter().product::<usize>();
     fn join<T: Copy>(before: usize, parts: &[(&[T], usize)]) -> Arc<Vec<T>> {
@@ -243,22 +244,24 @@ fn range(
 }
 
 /// Two constants stretched to common extents.
-fn stretched(a: &Constant, b: &Constant) -> Result<(Constant, Constant), Fault> {
+fn stretched(a: &Constant, b: &Constant, left: usize) -> Result<(Constant, Constant), Fault> {
     let dims = broadcast(&a.dims, &b.dims)?;
     let stretch = |it: &Constant| {
         it.stretched(&dims).ok_or_else(|| Fault::new("its operands do not stretch"))
     };
-    let count = dims.iter().try_fold(1_usize, |product, &it| product.checked_mul(it));
-    count
-        .filter(|it| *it <= 1 << 26)
-        .ok_or_else(|| Fault::new("constants of far too many elements"))?;
+    constant::count(&dims).filter(|it| *it <= left).ok_or_else(too_much)?;
     Ok((stretch(a)?, stretch(b)?))
 }
 
-fn choose(condition: &Constant, a: &Constant, b: &Constant) -> Result<Constant, Fault> {
-    let (a, b) = stretched(a, b)?;
-    let (condition, a) = stretched(condition, &a)?;
-    let (_, b) = stretched(&a, &b)?;
+fn choose(
+    condition: &Constant,
+    a: &Constant,
+    b: &Constant,
+    left: usize,
+) -> Result<Constant, Fault> {
+    let (a, b) = stretched(a, b, left)?;
+    let (condition, a) = stretched(condition, &a, left)?;
+    let (_, b) = stretched(&a, &b, left)?;
     let which = condition.ints().ok_or_else(|| Fault::new("its condition is no truth value"))?;
     let data = match (&a.data, &b.data) {
         (Data::Whole(a), Data::Whole(b)) => {
@@ -274,9 +277,9 @@ fn choose(condition: &Constant, a: &Constant, b: &Constant) -> Result<Constant, 
     Ok(Constant { dims: a.dims, element: a.element, data })
 }
 
-fn compare(step: &Step<'_>, a: &Constant, b: &Constant) -> Result<Constant, Fault> {
+fn compare(step: &Step<'_>, a: &Constant, b: &Constant, left: usize) -> Result<Constant, Fault> {
     use std::cmp::Ordering::{Equal, Greater, Less};
-    let (a, b) = stretched(a, b)?;
+    let (a, b) = stretched(a, b, left)?;
     let holds = |order: Option<std::cmp::Ordering>| {
         i64::from(match step.node.op_type.as_str() {
             "Equal" => order == Some(Equal),
@@ -312,8 +315,8 @@ fn arithmetic(operator: &str) -> Option<Pair> {
     })
 }
 
-fn pair(a: &Constant, b: &Constant, f: Pair) -> Result<Constant, Fault> {
-    let (a, b) = stretched(a, b)?;
+fn pair(a: &Constant, b: &Constant, f: Pair, left: usize) -> Result<Constant, Fault> {
+    let (a, b) = stretched(a, b, left)?;
     let pairs = a.ints().unwrap_or_default().iter().zip(b.ints().unwrap_or_default());
     let values: Option<Vec<i64>> = pairs.map(|(&a, &b)| f(a, b)).collect();
     let values = values.ok_or_else(|| Fault::new("a number divides by 0 or overflows"))?;
@@ -340,10 +343,7 @@ fn whole_map(x: &Constant, f: impl Fn(i64) -> i64) -> Result<Constant, Fault> {
 
 fn expand(x: &Constant, asked: &Constant, left: usize) -> Result<Constant, Fault> {
     let dims = broadcast(&x.dims, &extents(asked, left)?)?;
-    let count = dims.iter().try_fold(1_usize, |product, &it| product.checked_mul(it));
-    count
-        .filter(|it| *it <= left)
-        .ok_or_else(|| Fault::new("a constant of far too many elements"))?;
+    constant::count(&dims).filter(|it| *it <= left).ok_or_else(too_much)?;
     x.stretched(&dims).ok_or_else(|| Fault::new("its operand does not stretch"))
 }
 
@@ -356,14 +356,11 @@ fn tile(x: &Constant, repeats: &Constant, left: usize) -> Result<Constant, Fault
     let mut shown = Vec::new();
     let (mut cut, mut wide) = (Vec::new(), Vec::new());
     for (&extent, &times) in x.dims.iter().zip(&repeats) {
-        shown.push(extent.checked_mul(times).ok_or_else(|| Fault::new("far too many elements"))?);
+        shown.push(extent.checked_mul(times).ok_or_else(too_much)?);
         cut.extend([1, extent]);
         wide.extend([times, extent]);
     }
-    let count = shown.iter().try_fold(1_usize, |product, &it| product.checked_mul(it));
-    count
-        .filter(|it| *it <= left)
-        .ok_or_else(|| Fault::new("a constant of far too many elements"))?;
+    constant::count(&shown).filter(|it| *it <= left).ok_or_else(too_much)?;
     let tiled = x
         .clone()
         .reshaped(cut)

@@ -1,6 +1,6 @@
 //! What layers are called: the names that the exporter gave, without its decoration.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::proto::Node;
 
@@ -66,20 +66,35 @@ fn clean(name: &str) -> String {
     if name.is_empty() { "layer".to_owned() } else { name.to_owned() }
 }
 
-/// A name that no other layer has.
-pub(super) fn free(name: &str, taken: &mut HashSet<String>) -> String {
-    let mut free = name.to_owned();
-    let mut count = 2;
-    while !taken.insert(free.clone()) {
-        free = format!("{name}_{count}");
-        count += 1;
+/// Names in use, each with the last number that was put behind it.
+#[derive(Default)]
+pub(super) struct Taken(HashMap<String, usize>);
+
+impl Taken {
+    /// Takes a name that is nobody else's: this one, or this one with a number.
+    pub(super) fn free(&mut self, name: &str) -> String {
+        let mut count = self.0.get(name).copied().unwrap_or(0);
+        let mut free = name.to_owned();
+        while self.0.contains_key(&free) {
+            count = count.max(1) + 1;
+            free = format!("{name}_{count}");
+        }
+        self.0.insert(name.to_owned(), count);
+        self.0.entry(free.clone()).or_insert(0);
+        free
     }
-    free
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{of_param, of_scope};
+    use super::{Taken, of_param, of_scope};
+
+    #[test]
+    fn names_are_given_once() {
+        let mut taken = Taken::default();
+        let given = ["a", "a_2", "a", "a", "b", "a"].map(|it| taken.free(it));
+        assert_eq!(given, ["a", "a_2", "a_3", "a_4", "b", "a_5"]);
+    }
 
     #[test]
     fn scopes_are_module_paths() {

@@ -20,10 +20,11 @@ use std::collections::{HashMap, HashSet};
 pub(super) use product::broadcast;
 pub(super) use step::Step;
 
+use super::budget::{Budget, too_much};
 use super::constant::{self, Constant, is_real};
 use super::net::{Arguments, Call, Id, Item, Net};
 use super::proto::{self, Extent};
-use super::read::{self, Declared, Model};
+use super::read::{self, Declared, FAULTS_MAX, Model};
 use super::{Error, Fault, Options, Port, element_name, fold, names};
 use crate::diag::Span;
 use crate::ops::Op;
@@ -67,15 +68,6 @@ fn handler(operator: &str) -> Option<Handler> {
         .or_else(|| resize::handler(operator))
 }
 
-/// The most elements that constants made while importing may have together.
-const FOLDED_MAX: usize = 1 << 29;
-
-/// The most multiplications for which a layer of constants is evaluated.
-const MACS_MAX: u64 = 1 << 28;
-
-/// The most faults that are listed.
-const FAULTS_MAX: usize = 20;
-
 /// The state of raising a model.
 pub(super) struct Raise<'a> {
     model: &'a Model,
@@ -87,9 +79,8 @@ pub(super) struct Raise<'a> {
     inputs: HashMap<Id, String>,
     /// What the layers of this node are called.
     label: String,
-    taken: HashSet<String>,
-    /// Elements that constants may still have.
-    left: usize,
+    taken: names::Taken,
+    budget: Budget,
 }
 
 /// Raises a model, or says all that is wrong with it.
@@ -107,8 +98,8 @@ pub(super) fn raise(model: &Model, options: &Options<'_>) -> Result<Net, Error> 
         values: HashMap::new(),
         inputs: HashMap::new(),
         label: String::new(),
-        taken: HashSet::new(),
-        left: FOLDED_MAX,
+        taken: names::Taken::default(),
+        budget: Budget::of(model.bytes),
     };
     for (at, tensor) in model.graph.initializer.iter().enumerate() {
         raise.values.insert(&tensor.name, Some(Value::Stored(at)));
@@ -149,7 +140,9 @@ pub(super) fn raise(model: &Model, options: &Options<'_>) -> Result<Net, Error> 
 
 impl<'a> Raise<'a> {
     fn add_inputs(&mut self) -> Result<(), Error> {
-        let declared = self.model.inputs()?;
+        let model = self.model;
+        let declared = model.inputs()?;
+        let names: HashSet<&str> = model.graph.input.iter().map(|it| it.name.as_str()).collect();
         let (mut open, mut faults) = (Vec::new(), Vec::new());
         for (name, what) in self
             .options
@@ -167,8 +160,7 @@ impl<'a> Raise<'a> {
             }
         }
         for input in declared {
-            let name = self.model.graph.input.iter().find(|it| it.name == input.name);
-            let name = name.map_or("", |it| it.name.as_str());
+            let name = names.get(input.name.as_str()).copied().unwrap_or_default();
             if let Some((_, value)) = self.options.values.iter().find(|it| it.0 == input.name) {
                 let value = value.clone().of_element(input.element);
                 self.values.insert(name, Some(Value::Known(value)));
@@ -190,6 +182,7 @@ impl<'a> Raise<'a> {
                 Err(fault) => faults.push(fault),
             }
         }
+        faults.truncate(FAULTS_MAX);
         match (faults.is_empty(), open.is_empty()) {
             (false, _) => Err(Error::Invalid(faults)),
             (true, false) => Err(Error::NeedsExtents(open)),
@@ -199,7 +192,7 @@ impl<'a> Raise<'a> {
 
     fn add_input(&mut self, name: &'a str, input: &Declared, dims: Vec<usize>, shape: Shape) {
         let id = self.net.add(Item { name: input.name.clone(), shape, call: None });
-        self.taken.insert(input.name.clone());
+        self.taken.free(&input.name);
         let port = Port { name: input.name.clone(), dims: dims.clone(), element: input.element };
         self.net.inputs.push((id, port));
         self.inputs.insert(id, input.name.clone());
@@ -285,7 +278,7 @@ impl<'a> Raise<'a> {
             let constants: Result<Vec<_>, Fault> =
                 step.inputs.iter().map(|it| self.optional(it)).collect();
             let constants = constants?;
-            if let Some(folded) = fold::fold(step, &constants, self.left)? {
+            if let Some(folded) = fold::fold(step, &constants, self.budget.left())? {
                 return folded.into_iter().map(|it| self.keep(it)).collect();
             }
         }
@@ -301,9 +294,14 @@ impl<'a> Raise<'a> {
         }
     }
 
+    /// Whether a constant of so many elements may be made.
+    pub(super) fn room(&self, elements: usize) -> Result<(), Fault> {
+        if elements <= self.budget.left() { Ok(()) } else { Err(too_much()) }
+    }
+
     /// A constant made while importing, counted.
     pub(super) fn keep(&mut self, constant: Constant) -> Result<Value, Fault> {
-        self.left = self.left.checked_sub(constant.len()).ok_or_else(too_much)?;
+        self.budget.spend(constant.len())?;
         Ok(Value::Known(constant))
     }
 
@@ -331,11 +329,21 @@ impl<'a> Raise<'a> {
     pub(super) fn known(&self, value: &Value) -> Result<Option<Constant>, Fault> {
         match value {
             Value::Absent | Value::Made(_) => Ok(None),
-            Value::Stored(at) => {
-                read::tensor(&self.model.graph.initializer[*at], self.options.external).map(Some)
-            }
+            Value::Stored(at) => self.stored(*at).map(Some),
             Value::Known(constant) => Ok(Some(constant.clone())),
         }
+    }
+
+    fn stored(&self, at: usize) -> Result<Constant, Fault> {
+        let tensor = &self.model.graph.initializer[at];
+        if tensor.data_location != 1 {
+            self.budget.spend(constant::elements(tensor)?)?;
+            return read::tensor(tensor, None);
+        }
+        let constant = read::tensor(tensor, self.options.external)?;
+        self.budget.earn(at, constant::byte_length(tensor)?);
+        self.budget.spend(constant.len())?;
+        Ok(constant)
     }
 
     /// A value that must be constant, unless it is absent.
@@ -424,7 +432,9 @@ impl<'a> Raise<'a> {
         let shapes: Vec<&Shape> = operands.iter().map(|it| &it.shape).collect();
         let output = infer(&op, &shapes)?;
         check_params(&op, &shapes, &params)?;
-        if op.macs(&shapes, &output) > MACS_MAX || output.elements() > self.left {
+        if output.elements() > self.budget.left()
+            || !self.budget.affords(op.lower(&shapes, &output).terms(), output.elements())
+        {
             return Ok(None);
         }
         let (operands, params): (Vec<_>, Vec<_>) =
@@ -444,10 +454,11 @@ impl<'a> Raise<'a> {
         let ids: Vec<Id> = operands.iter().map(|it| it.id).collect();
         let shapes: Vec<&Shape> = ids.iter().map(|it| &self.net.values[it.0].shape).collect();
         let shape = infer(&op, &shapes)?;
+        self.budget.spend(params.iter().map(Constant::len).sum())?;
         let params = tensors(params)?;
         check_params(&op, &shapes, &params)?;
         let dims = shape.dims().to_vec();
-        let name = names::free(&self.label, &mut self.taken);
+        let name = self.taken.free(&self.label);
         let call = Call { op, given: args.0, operands: ids, params };
         let id = self.net.add(Item { name, shape, call: Some(call) });
         Ok(Made { id, dims, element: proto::element::F32 })
@@ -518,10 +529,6 @@ impl<'a> Raise<'a> {
         }
         Ok(())
     }
-}
-
-fn too_much() -> Fault {
-    Fault::new(format!("the constants of the model have more than {FOLDED_MAX} elements together"))
 }
 
 fn parse(layer: &str, args: &Arguments) -> Result<Op, Fault> {

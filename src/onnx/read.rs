@@ -17,6 +17,8 @@ pub(super) struct Model {
     pub(super) graph: proto::Graph,
     /// The version of ONNX's own operators.
     pub(super) opset: i64,
+    /// The bytes of the file.
+    pub(super) bytes: usize,
     /// Constants by name: their position among the graph's.
     pub(super) initializers: HashMap<String, usize>,
 }
@@ -30,12 +32,16 @@ pub(super) struct Declared {
     pub(super) dims: Option<Vec<Extent>>,
 }
 
+/// The most faults that are listed.
+pub(super) const FAULTS_MAX: usize = 20;
+
 const OPSET_MIN: i64 = 1;
 const OPSET_MAX: i64 = 30;
 
 /// Decodes a model, or says why not.
 pub(super) fn model(bytes: Vec<u8>) -> Result<Model, Error> {
     scan::count(&bytes)?;
+    let length = bytes.len();
     let model =
         proto::Model::decode(Bytes::from(bytes)).map_err(|it| Error::Decode(it.to_string()))?;
     let mut opset = None;
@@ -64,8 +70,9 @@ pub(super) fn model(bytes: Vec<u8>) -> Result<Model, Error> {
     if graph.output.is_empty() {
         faults.push("the graph has no output".to_owned());
     }
+    faults.truncate(FAULTS_MAX);
     match faults.is_empty() {
-        true => Ok(Model { graph, opset, initializers }),
+        true => Ok(Model { graph, opset, bytes: length, initializers }),
         false => Err(Error::Invalid(faults)),
     }
 }

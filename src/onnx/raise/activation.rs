@@ -127,7 +127,8 @@ fn prelu(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
     };
     let slope = raise.reshape(slope, &slopes)?;
     let count: usize = slopes.iter().product();
-    let channels = slopes.len() + 1 == dims.len() || slopes.len() == dims.len() && slopes[0] == 1;
+    let channels =
+        slopes.len() + 1 == dims.len() || slopes.len() == dims.len() && slopes.first() == Some(&1);
     let per_channel = channels
         && dims.len() >= 2
         && count == dims[1]

@@ -81,8 +81,7 @@ fn conv(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
     if weight.dims.len() != dims.len() {
         return Err(Fault::new(format!("its weight is {:?} for an operand {dims:?}", weight.dims)));
     }
-    let kernel = weight.dims[2..].to_vec();
-    check_kernel(step, &kernel)?;
+    let kernel = kernel(step, &weight)?;
     let mut args = args().int("channels", weight.dims[0]).axes("kernel", &kernel);
     args = counts(step, "strides", axes, "stride", args)?;
     args = pads(step, axes)?.write(args);
@@ -108,12 +107,17 @@ fn with_bias(
     })
 }
 
-fn check_kernel(step: &Step<'_>, kernel: &[usize]) -> Result<(), Fault> {
+/// The extents of a window, which the weight has and the node may repeat.
+fn kernel(step: &Step<'_>, weight: &crate::onnx::Constant) -> Result<Vec<usize>, Fault> {
+    let kernel = weight.dims[2..].to_vec();
+    if weight.is_empty() {
+        return Err(Fault::new(format!("its weight is {:?}, without elements", weight.dims)));
+    }
     match step.extents("kernel_shape", 1, kernel.len())? {
         Some(said) if said != kernel => {
             Err(Fault::new(format!("`kernel_shape` is {said:?}, but the weight has {kernel:?}")))
         }
-        _ => Ok(()),
+        _ => Ok(kernel),
     }
 }
 
@@ -121,13 +125,15 @@ fn deconv(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
     let x = step.input(0)?;
     let dims = raise.dims(x)?;
     let extents = spatial(&dims)?;
+    if dims.contains(&0) {
+        return Err(Fault::new(format!("its operand is {dims:?}, without elements")));
+    }
     let axes = extents.len();
     let weight = raise.constant(step.input(1)?)?;
     if weight.dims.len() != dims.len() {
         return Err(Fault::new(format!("its weight is {:?} for an operand {dims:?}", weight.dims)));
     }
-    let kernel = weight.dims[2..].to_vec();
-    check_kernel(step, &kernel)?;
+    let kernel = kernel(step, &weight)?;
     let groups = groups(step)?;
     let channels = weight.dims[1].saturating_mul(groups);
     let mut args = args().int("channels", channels).axes("kernel", &kernel);

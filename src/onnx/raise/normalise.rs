@@ -64,8 +64,8 @@ fn dropout(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> 
         return Ok(vec![x.clone()]);
     }
     let dims = raise.dims(x)?;
-    let count = dims.iter().product();
-    crate::onnx::constant::shape(&dims)?;
+    let count = crate::onnx::constant::shape(&dims)?.elements();
+    raise.room(count)?;
     let mask = Constant::whole(dims, vec![1; count]).of_element(crate::onnx::proto::element::BOOL);
     Ok(vec![x.clone(), raise.keep(mask)?])
 }

@@ -1,7 +1,8 @@
 //! Operators that move elements and change none.
 
 use super::{Handler, Made, Raise, Step, Value};
-use crate::onnx::constant::{is_real, strides};
+use crate::onnx::budget::too_much;
+use crate::onnx::constant::{count, is_real, strides};
 use crate::onnx::net::args;
 use crate::onnx::proto::element;
 use crate::onnx::{Constant, Fault};
@@ -67,6 +68,9 @@ fn size(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
     Ok(vec![Value::Known(Constant::whole(Vec::new(), vec![count as i64]))])
 }
 
+/// The most axes that a constant may have on the way; a value of the net has fewer.
+const AXES_MAX: usize = 64;
+
 /// The extents that a list asks for: 0 keeps an axis, -1 is what is left.
 pub(in crate::onnx) fn target(
     from: &[usize],
@@ -74,6 +78,9 @@ pub(in crate::onnx) fn target(
     zero_keeps: bool,
 ) -> Result<Vec<usize>, Fault> {
     let count: usize = from.iter().product();
+    if asked.len() > AXES_MAX {
+        return Err(Fault::new(format!("it asks for {} axes", asked.len())));
+    }
     let wrong = || Fault::new(format!("{from:?} cannot be reshaped to {asked:?}"));
     let mut dims = Vec::new();
     for (axis, &it) in asked.iter().enumerate() {
@@ -147,6 +154,9 @@ fn unsqueeze(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault
     let x = step.input(0)?;
     let mut dims = raise.dims(x)?;
     let axes = listed_axes(raise, step)?.ok_or_else(|| Fault::new("`axes` is missing"))?;
+    if dims.len() + axes.len() > AXES_MAX {
+        return Err(Fault::new(format!("it adds {} axes", axes.len())));
+    }
     for axis in Step::axes(&axes, dims.len() + axes.len())? {
         dims.insert(axis, 1);
     }
@@ -189,7 +199,8 @@ impl Raise<'_> {
             return Err(Fault::new(format!("it would leave nothing of axis {axis} of {dims:?}")));
         }
         if let Some(constant) = self.known(x)? {
-            return self.keep(part(&constant, axis, from, to - from, step));
+            let run = Run { first: from, count: (to - from).div_ceil(step), by: step as i64 };
+            return self.keep(run.part(&constant, axis));
         }
         let mut args = args().int("axis", axis).int("from", from);
         if to != dims[axis] {
@@ -200,16 +211,6 @@ impl Raise<'_> {
         }
         self.call("slice", args, std::slice::from_ref(x), Vec::new())
     }
-}
-
-/// Every `step`-th of so many positions on an axis.
-fn part(constant: &Constant, axis: usize, from: usize, length: usize, step: usize) -> Constant {
-    let strides = strides(&constant.dims);
-    let mut dims = constant.dims.clone();
-    dims[axis] = length.div_ceil(step);
-    let mut steps: Vec<i64> = strides.iter().map(|&it| it as i64).collect();
-    steps[axis] *= step as i64;
-    constant.strided(dims, from * strides[axis], &steps)
 }
 
 fn transpose(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
@@ -265,11 +266,11 @@ fn split(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
             sizes.ok_or_else(|| Fault::new("a part has a negative size"))?
         }
         None => {
-            let parts = step
-                .int("num_outputs")
-                .and_then(|it| usize::try_from(it).ok())
-                .unwrap_or(outputs)
-                .max(1);
+            let parts =
+                step.int("num_outputs").map_or(Some(outputs), |it| usize::try_from(it).ok());
+            let parts = parts.filter(|it| *it == outputs && *it > 0).ok_or_else(|| {
+                Fault::new(format!("`num_outputs` does not say that it has {outputs} outputs"))
+            })?;
             let size = dims[axis].div_ceil(parts);
             (0..parts).map(|it| size.min(dims[axis].saturating_sub(it * size))).collect()
         }
@@ -321,52 +322,88 @@ fn slice_axis(
     [from, to, by]: [i64; 3],
 ) -> Result<Value, Fault> {
     let extent = raise.dims(x)?[axis];
-    let positions = fold_positions(extent, from, to, by)?;
+    let run = Run::of(extent, [from, to, by])?;
     if by > 0 {
-        let (first, step) =
-            (positions.first().copied().unwrap_or(0), usize::try_from(by).unwrap_or(usize::MAX));
-        let last = positions.last().map_or(first, |it| it + 1);
+        let step = usize::try_from(run.by).unwrap_or(usize::MAX);
+        let last = match run.count.checked_sub(1) {
+            Some(steps) => run.first + steps * step + 1,
+            None => run.first,
+        };
         // Up to the end where the last step would leave the axis.
         let last =
             if last.saturating_add(step) > extent && to >= extent as i64 { extent } else { last };
-        return raise.cut(x, axis, first, last, step.min(extent.max(1)));
+        return raise.cut(x, axis, run.first, last, step);
     }
-    raise.take(x, axis, &positions)
+    match raise.known(x)? {
+        Some(constant) if run.count > 0 => raise.keep(run.part(&constant, axis)),
+        _ => {
+            raise.check_positions(run.count)?;
+            let positions: Vec<usize> = run.positions().collect();
+            raise.take(x, axis, &positions)
+        }
+    }
 }
 
-/// The positions that a slice takes of an axis.
-pub(in crate::onnx) fn fold_positions(
-    extent: usize,
-    from: i64,
-    to: i64,
+/// Positions on an axis at equal distances.
+struct Run {
+    first: usize,
+    count: usize,
     by: i64,
-) -> Result<Vec<usize>, Fault> {
-    let extent = extent as i64;
-    let resolve = |it: i64| if it < 0 { it.saturating_add(extent) } else { it };
-    let mut positions = Vec::new();
-    match by {
-        0 => return Err(Fault::new("its step is 0")),
-        1.. => {
-            let to = resolve(to).clamp(0, extent);
-            let mut at = resolve(from).clamp(0, extent);
-            while at < to {
-                positions.push(at as usize);
-                at = at.saturating_add(by);
-            }
-        }
-        ..0 => {
-            let to = if to < -extent { -1 } else { resolve(to).clamp(-1, extent - 1) };
-            let mut at = resolve(from).clamp(-1, extent - 1);
-            while at > to {
-                positions.push(at as usize);
-                at = at.saturating_add(by);
-            }
-        }
-    }
-    Ok(positions)
 }
+
+impl Run {
+    /// The positions that a slice takes of an axis; the distance is 1 if there are not two.
+    fn of(extent: usize, [from, to, by]: [i64; 3]) -> Result<Run, Fault> {
+        let extent = extent as i64;
+        let resolve = |it: i64| if it < 0 { it.saturating_add(extent) } else { it };
+        let (first, span) = match by {
+            0 => return Err(Fault::new("its step is 0")),
+            1.. => {
+                let first = resolve(from).clamp(0, extent);
+                (first, resolve(to).clamp(0, extent) - first)
+            }
+            ..0 => {
+                let first = resolve(from).clamp(-1, extent - 1);
+                let to = if to < -extent { -1 } else { resolve(to).clamp(-1, extent - 1) };
+                (first, first - to)
+            }
+        };
+        let count = (span.max(0) as u64).div_ceil(by.unsigned_abs()) as usize;
+        Ok(Run {
+            first: first.max(0) as usize,
+            count,
+            by: if count > 1 { by } else { by.signum() },
+        })
+    }
+
+    fn positions(&self) -> impl Iterator<Item = usize> {
+        (0..self.count as i64).map(|it| (self.first as i64 + it * self.by) as usize)
+    }
+
+    /// A constant at these positions of an axis.
+    fn part(&self, constant: &Constant, axis: usize) -> Constant {
+        let strides = strides(&constant.dims);
+        let mut dims = constant.dims.clone();
+        dims[axis] = self.count;
+        let mut steps: Vec<i64> = strides.iter().map(|&it| it as i64).collect();
+        steps[axis] *= self.by;
+        constant.strided(dims, self.first * strides[axis], &steps)
+    }
+}
+
+/// The most positions that are listed as an argument.
+const POSITIONS_MAX: usize = 1 << 20;
 
 impl Raise<'_> {
+    fn check_positions(&self, count: usize) -> Result<(), Fault> {
+        match count {
+            0..=POSITIONS_MAX => Ok(()),
+            _ => Err(Fault::new(format!(
+                "it lists {count} positions, of which netc takes {POSITIONS_MAX}"
+            ))),
+        }
+    }
+
     /// The elements at these positions of an axis.
     pub(super) fn take(
         &mut self,
@@ -382,10 +419,7 @@ impl Raise<'_> {
             let strides = strides(&dims);
             let mut shown = dims.clone();
             shown[axis] = positions.len();
-            let count = shown.iter().try_fold(1_usize, |product, &it| product.checked_mul(it));
-            if count.is_none_or(|it| it > super::FOLDED_MAX) {
-                return Err(super::too_much());
-            }
+            self.room(count(&shown).ok_or_else(too_much)?)?;
             let [before, after]: [usize; 2] = [dims[..axis].iter().product(), strides[axis]];
             let at: Vec<usize> = (0..before)
                 .flat_map(|i| {
@@ -395,6 +429,7 @@ impl Raise<'_> {
                 .collect();
             return self.keep(constant.picked(shown, &at));
         }
+        self.check_positions(positions.len())?;
         let consecutive = positions.windows(2).all(|it| it[1] == it[0] + 1);
         if consecutive {
             return self.cut(x, axis, positions[0], positions[positions.len() - 1] + 1, 1);

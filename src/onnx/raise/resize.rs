@@ -218,8 +218,9 @@ fn whole_factors(
     outer: usize,
     step: &Step<'_>,
 ) -> Option<Vec<usize>> {
-    let whole =
-        |(&size, &extent): (&usize, &usize)| size.is_multiple_of(extent).then_some(size / extent);
+    let whole = |(&size, &extent): (&usize, &usize)| {
+        size.checked_div(extent).filter(|factor| factor * extent == size)
+    };
     let factors: Option<Vec<usize>> = asked.sizes.iter().zip(dims).map(whole).collect();
     let factors = factors.filter(|_| outer == 2 && dims.len() <= 5)?;
     let exact = asked.scales.iter().zip(&factors).all(|(&scale, &factor)| scale == factor as f32);

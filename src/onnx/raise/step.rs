@@ -103,6 +103,7 @@ impl Step<'_> {
             axes.iter().map(|&it| Self::axis(it, rank)).collect::<Result<_, _>>()?;
         found.sort_unstable();
         if found.windows(2).any(|it| it[0] == it[1]) {
+            let axes = &axes[..axes.len().min(16)];
             return Err(Fault::new(format!("axes {axes:?} name an axis twice")));
         }
         Ok(found)

@@ -1,6 +1,6 @@
 //! What a model uses, before anything is raised.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::handler;
 use crate::onnx::{fold, names, proto};
@@ -23,6 +23,7 @@ pub(super) fn missing<'a>(
     nodes: impl Iterator<Item = &'a proto::Node>,
 ) -> Vec<(String, Vec<String>)> {
     let mut missing: Vec<(String, Vec<String>)> = Vec::new();
+    let mut rows: HashMap<String, usize> = HashMap::new();
     for node in nodes {
         let own = matches!(node.domain.as_str(), "" | "ai.onnx");
         if own && (handler(&node.op_type).is_some() || fold::knows(&node.op_type)) {
@@ -31,10 +32,11 @@ pub(super) fn missing<'a>(
         let operator =
             if own { node.op_type.clone() } else { format!("{}.{}", node.domain, node.op_type) };
         let name = names::of_node(node);
-        match missing.iter_mut().find(|it| it.0 == operator) {
-            Some(row) => row.1.push(name),
-            None => missing.push((operator, vec![name])),
+        let row = *rows.entry(operator.clone()).or_insert(missing.len());
+        if row == missing.len() {
+            missing.push((operator, Vec::new()));
         }
+        missing[row].1.push(name);
     }
     missing
 }

@@ -1,0 +1,83 @@
+//! What constants may cost while a model is imported.
+//!
+//! A few bytes of a file can ask for much: a number repeated a billion times, one weight read by every node.
+//! So a file pays for what it makes with the bytes that it has.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+
+use super::Fault;
+
+/// The elements that any model may make: grids of positions, lists of extents.
+const ELEMENTS_FREE: usize = 1 << 24;
+
+/// The elements that each byte of data pays for: it is decoded, converted a few times and kept.
+const ELEMENTS_A_BYTE: usize = 8;
+
+/// The most terms of sums that are evaluated while importing.
+const TERMS_MAX: u64 = 1 << 30;
+
+/// What may still be spent.
+pub(super) struct Budget {
+    elements: Cell<usize>,
+    terms: Cell<u64>,
+    /// Constants outside the file that have paid.
+    paid: RefCell<HashSet<usize>>,
+}
+
+impl Budget {
+    /// What a file of so many bytes may spend.
+    pub(super) fn of(bytes: usize) -> Budget {
+        let elements = ELEMENTS_FREE.saturating_add(bytes.saturating_mul(ELEMENTS_A_BYTE));
+        Budget { elements: elements.into(), terms: TERMS_MAX.into(), paid: RefCell::default() }
+    }
+
+    /// Counts the bytes of a constant that lies outside the file, once.
+    pub(super) fn earn(&self, constant: usize, bytes: usize) {
+        if self.paid.borrow_mut().insert(constant) {
+            let more = bytes.saturating_mul(ELEMENTS_A_BYTE);
+            self.elements.set(self.elements.get().saturating_add(more));
+        }
+    }
+
+    /// The elements that may still be made.
+    pub(super) fn left(&self) -> usize {
+        self.elements.get()
+    }
+
+    /// Pays for elements, before they are made where their number is not that of others.
+    pub(super) fn spend(&self, elements: usize) -> Result<(), Fault> {
+        let left = self.left().checked_sub(elements).ok_or_else(too_much)?;
+        self.elements.set(left);
+        Ok(())
+    }
+
+    /// Pays for a layer of constants that is evaluated, if there is enough left.
+    pub(super) fn affords(&self, terms: u64, elements: usize) -> bool {
+        let left = self.terms.get().checked_sub(terms).filter(|_| elements <= self.left());
+        left.inspect(|it| self.terms.set(*it)).is_some()
+    }
+}
+
+/// What to say of constants that no budget allows.
+pub(super) fn too_much() -> Fault {
+    Fault::new(
+        "the constants that the model makes have far more elements than the file has data for",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_spends_what_it_has() {
+        let budget = Budget::of(4);
+        budget.spend(ELEMENTS_FREE + 32).expect("this much is there");
+        budget.spend(1).unwrap_err();
+        budget.earn(7, 1);
+        budget.earn(7, 1);
+        assert_eq!(budget.left(), 8);
+        assert!(budget.affords(TERMS_MAX, 8) && !budget.affords(1, 8) && !budget.affords(0, 9));
+    }
+}
