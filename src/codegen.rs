@@ -17,6 +17,7 @@ mod math;
 pub mod memory;
 mod pack;
 pub mod tile;
+mod winograd;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -141,6 +142,7 @@ fn build(
         }
         Kernel::Contract(it) => contract::emit_contract(builder, target, plan, step, it, blob),
         Kernel::Depthwise(it) => contract::emit_depthwise(builder, target, plan, step, it, blob),
+        Kernel::Winograd(it) => winograd::emit(builder, target, plan, step, it, blob),
     };
     let clif = if options.texts { function.display().to_string() } else { String::new() };
     let code = jit::compile(function, target);

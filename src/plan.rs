@@ -16,10 +16,13 @@ mod print;
 mod select;
 pub mod tile;
 pub mod view;
+pub mod winograd;
 
 pub use view::{Buffer, BufferId, Home, View};
+pub use winograd::{Cut, Winograd};
 
 use crate::graph::{Graph, NodeId, ParamId};
+use crate::interpret::Spread;
 use crate::nest::{Expr, Stage};
 use crate::shape::{Shape, Window};
 
@@ -31,6 +34,20 @@ pub const LANES: usize = 8;
 pub struct Options {
     /// Gives every value memory of its own, so that all can be read after a run.
     pub keep_all: bool,
+    /// Which algorithms convolutions may use.
+    pub algorithms: Algorithms,
+}
+
+/// Which algorithms convolutions may use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Algorithms {
+    /// The one that is expected to be the fastest.
+    #[default]
+    Fastest,
+    /// None that reassociates sums: sums of products in their order only.
+    Exact,
+    /// Winograd's with this size of tile (2 or 4) wherever it is possible, for tests and measurements.
+    Winograd(usize),
 }
 
 /// Plans a verified graph: kernels, layouts, order and memory. The result has been checked.
@@ -53,12 +70,24 @@ pub struct Plan {
     pub packed: Vec<Packed>,
     /// The bytes of the arena.
     pub arena_bytes: usize,
+    /// The bytes that each thread needs for itself, beside the arena.
+    pub scratch_bytes: usize,
     /// Where each node's value lies; it stays there only if [`Options::keep_all`] is set.
     pub values: Vec<(NodeId, View)>,
+    /// The convolutions that are computed by Winograd's algorithm.
+    pub winograd: Vec<(NodeId, Cut)>,
     /// Names and shapes of what the caller gives, in order ([`Home::Input`] counts these).
     pub inputs: Vec<(String, Shape)>,
     /// Names and shapes of what the caller gets, in order ([`Home::Output`] counts these), row-major.
     pub outputs: Vec<(String, Shape)>,
+}
+
+impl Plan {
+    /// How far a node's rounding spreads, if its results are computed in tiles that share their terms.
+    pub fn spread(&self, node: NodeId) -> Option<Spread> {
+        let (_, cut) = self.winograd.iter().find(|it| it.0 == node)?;
+        Some(Spread { tile: cut.outputs, factor: cut.factor() })
+    }
 }
 
 /// One step: one parallel loop, one barrier after it.
@@ -89,6 +118,8 @@ pub enum Kernel {
     Contract(Contract),
     /// A convolution of each channel with its own filter, tiles of pixels.
     Depthwise(Depthwise),
+    /// A 3x3 convolution with fewer multiplications.
+    Winograd(Winograd),
 }
 
 /// `output[at] = epilogue(value)` for every point of a stage.
@@ -185,6 +216,20 @@ pub enum Packing {
         vectors: usize,
         /// Whether the operand is row-major rather than blocked.
         plain: bool,
+        /// Whether the filter is flipped.
+        flip: bool,
+    },
+    /// `[tile of vectors * 8 out channels][point][in block][8 in channels][vectors * 8]` from `[out, in, 3, 3]`,
+    /// transformed for `outputs x outputs` results. The last tile and the last block may be narrower.
+    Winograd {
+        /// Results of a tile along one axis.
+        outputs: usize,
+        /// Output channels.
+        out_channels: usize,
+        /// Input channels.
+        in_channels: usize,
+        /// Blocks of 8 output channels in one tile.
+        vectors: usize,
         /// Whether the filter is flipped.
         flip: bool,
     },

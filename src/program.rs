@@ -34,6 +34,7 @@ struct Shared {
     stages: Vec<Stage>,
     buffers: Vec<Buffer>,
     arena_bytes: usize,
+    scratch_bytes: usize,
     values: Vec<(NodeId, View)>,
     paths: Vec<String>,
     inputs: Vec<(String, Shape)>,
@@ -86,6 +87,7 @@ impl Program {
             stages,
             buffers: plan.buffers.clone(),
             arena_bytes: plan.arena_bytes,
+            scratch_bytes: plan.scratch_bytes,
             values: plan.values.clone(),
             paths: plan.steps.iter().map(|it| it.path.clone()).collect(),
             inputs: plan.inputs.clone(),
@@ -137,6 +139,11 @@ impl Program {
     /// The machine code.
     pub fn code(&self) -> &Code {
         &self.shared.code
+    }
+
+    /// Bytes that each thread of a session has for itself, beside the arena.
+    pub fn scratch_bytes(&self) -> usize {
+        self.shared.scratch_bytes
     }
 
     /// Bytes of a session's arena.

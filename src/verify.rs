@@ -4,7 +4,7 @@
 //! must keep the bound of [`interpret::bounds`] element by element.
 
 use crate::graph::{Graph, NodeId};
-use crate::interpret::{self, Params};
+use crate::interpret::{self, Params, Spread};
 use crate::tensor::{Exact, Tensor};
 
 /// How far one compiled layer is from the reference.
@@ -24,8 +24,14 @@ pub struct Check {
     pub ok: bool,
 }
 
-/// Compares every layer's compiled value with the reference on the compiled values of its operands.
-pub fn layers(graph: &Graph, params: &Params<'_>, value: &dyn Fn(NodeId) -> Tensor) -> Vec<Check> {
+/// Compares every layer's compiled value with the reference on the compiled values of its operands. `spread` says
+/// which layers were computed in tiles, as [`crate::plan::Plan::spread`] does.
+pub fn layers(
+    graph: &Graph,
+    params: &Params<'_>,
+    value: &dyn Fn(NodeId) -> Tensor,
+    spread: &dyn Fn(NodeId) -> Option<Spread>,
+) -> Vec<Check> {
     let layers = graph.order().into_iter().filter(|&it| graph.layer(it).is_some());
     layers
         .map(|id| {
@@ -33,7 +39,7 @@ pub fn layers(graph: &Graph, params: &Params<'_>, value: &dyn Fn(NodeId) -> Tens
             let operands: Vec<Tensor> = node.operands().iter().map(|&it| value(it)).collect();
             let operands: Vec<&Tensor> = operands.iter().collect();
             let exact = interpret::layer(graph, params, id, &operands);
-            let bounds = interpret::bounds(graph, id, &exact);
+            let bounds = interpret::bounds(graph, id, &exact, spread(id));
             let op = node.layer().expect("inputs were left out").op.entry().name;
             compare(&node.path, op, &value(id), &exact, &bounds)
         })

@@ -73,7 +73,7 @@ fn compiled_is_reference(
 ) {
     let tensor = |id: ParamId| weights.tensor(graph, id);
     let options = codegen::Options { cpu, ..codegen::Options::default() };
-    let kept = plan::plan(graph, &plan::Options { keep_all: true });
+    let kept = plan::plan(graph, &plan::Options { keep_all: true, ..Default::default() });
     let program = Program::compile(&kept, &tensor, &options);
     let mut session = program.session(1);
     session.poison(&kept.values.iter().map(|it| it.1.clone()).collect::<Vec<_>>());
@@ -86,7 +86,7 @@ fn compiled_is_reference(
             session.read(view).expect("a layer's value is in the arena")
         }
     };
-    for check in verify::layers(graph, &tensor, &value) {
+    for check in verify::layers(graph, &tensor, &value, &|id| kept.spread(id)) {
         assert!(check.ok, "{cpu:?} {check:?}\n{text}\n{graph}\n{kept}");
     }
     let shared = plan::plan(graph, &plan::Options::default());

@@ -10,7 +10,7 @@ use super::{files, phase};
 use crate::codegen::{self, Cpu};
 use crate::graph::Graph;
 use crate::passes;
-use crate::plan::{self, Plan};
+use crate::plan::{self, Algorithms, Plan};
 use crate::program::Program;
 use crate::report::bytes;
 use crate::weights::Weights;
@@ -53,7 +53,8 @@ impl MachineArgs {
 
     /// What the plan may do.
     pub(super) fn plan(&self) -> plan::Options {
-        plan::Options::default()
+        let algorithms = if self.exact { Algorithms::Exact } else { Algorithms::Fastest };
+        plan::Options { algorithms, ..plan::Options::default() }
     }
 
     /// What the code may do.

@@ -46,7 +46,7 @@ impl Verify {
         let fed = input::feed(terminal, &self.file, &self.net, &self.inputs)?;
         let net = &fed.built.net;
         let weights = weigh::weigh(terminal, &fed.built, &self.weights)?;
-        let plan = crate::plan::Options { keep_all: true };
+        let plan = crate::plan::Options { keep_all: true, ..self.machine.plan() };
         let code = self.machine.code();
         let compiled = compile::compile(terminal, &net.graph, &weights, &plan, &code)?;
         phase::enter("running");
@@ -62,7 +62,7 @@ impl Verify {
             None => session.read(views[&id]).expect("a layer's value is in the arena or an output"),
         };
         let params = |id| weights.tensor(graph, id);
-        let checks = verify::layers(graph, &params, &value);
+        let checks = verify::layers(graph, &params, &value, &|id| compiled.plan.spread(id));
         let ok = checks.iter().all(|it| it.ok);
         match self.format {
             PlainFormat::Json => terminal.print_json(&json(&checks, ok))?,

@@ -16,7 +16,9 @@ use super::tile::{
 use crate::plan::tile::{channels_at_once, row as cover};
 use crate::plan::{Contract, Depthwise, LANES, Plan, Post, Step, View};
 use crate::shape::Window;
-use sweep::{Map, bytes, signed};
+pub(super) use sweep::{Names, bytes, signed};
+
+use sweep::Map;
 
 /// Fewer units than this and the rows of a map are not joined further.
 const UNITS: usize = 8;
@@ -51,6 +53,7 @@ impl Offsets {
             Pointer::Residual => self.residual,
             Pointer::Output => self.output,
             Pointer::Ahead => self.ahead,
+            Pointer::Temp => panic!("a sweep sets nothing aside"),
         }
     }
 }
@@ -90,13 +93,26 @@ struct Job<'a> {
 }
 
 /// Leaves of a routine, as bytes for the target.
-struct Leaves<'a> {
+pub(super) struct Leaves<'a> {
     target: &'a dyn isa::TargetIsa,
     bytes: Vec<Vec<u8>>,
 }
 
-impl Leaves<'_> {
-    fn add(&mut self, tile: &Tile) -> usize {
+impl<'a> Leaves<'a> {
+    pub(super) fn new(target: &'a dyn isa::TargetIsa) -> Self {
+        Self { target, bytes: Vec::new() }
+    }
+
+    pub(super) fn target(&self) -> &'a dyn isa::TargetIsa {
+        self.target
+    }
+
+    pub(super) fn into_bytes(self) -> Vec<Vec<u8>> {
+        self.bytes
+    }
+
+    /// The position of a tile's code.
+    pub(super) fn add(&mut self, tile: &Tile) -> usize {
         let code = tile::code(tile, self.target);
         let known = self.bytes.iter().position(|it| *it == code);
         known.unwrap_or_else(|| {
@@ -127,11 +143,11 @@ pub(super) fn emit_contract(
         windows: &contract.windows,
         map,
     };
-    let mut leaves = Leaves { target, bytes: Vec::new() };
+    let mut leaves = Leaves::new(target);
     let sweep = job.contract(contract, tiles, &mut leaves);
     let units = sweep.units();
     sweep.emit(builder, target, plan, step, residual, blob);
-    (leaves.bytes, units)
+    (leaves.into_bytes(), units)
 }
 
 /// Emits the routine of a depthwise convolution; gives its leaves and the number of units.
@@ -153,15 +169,15 @@ pub(super) fn emit_depthwise(
         windows: &depthwise.windows,
         map,
     };
-    let mut leaves = Leaves { target, bytes: Vec::new() };
+    let mut leaves = Leaves::new(target);
     let sweep = job.depthwise(&mut leaves);
     let units = sweep.units();
     sweep.emit(builder, target, plan, step, residual, blob);
-    (leaves.bytes, units)
+    (leaves.into_bytes(), units)
 }
 
 /// The operand that the epilogue adds.
-fn residual<'a>(step: &'a Step, posts: &[Post]) -> Option<&'a View> {
+pub(super) fn residual<'a>(step: &'a Step, posts: &[Post]) -> Option<&'a View> {
     let mut added =
         posts.iter().filter_map(|it| if let Post::Add(at) = it { Some(*at) } else { None });
     let first = added.next()?;
@@ -169,7 +185,7 @@ fn residual<'a>(step: &'a Step, posts: &[Post]) -> Option<&'a View> {
     Some(&step.inputs[first])
 }
 
-fn epilogue(posts: &[Post]) -> Vec<Epilogue> {
+pub(super) fn epilogue(posts: &[Post]) -> Vec<Epilogue> {
     let of = |post: &Post| match *post {
         Post::Add(_) => Epilogue::Residual,
         Post::Relu => Epilogue::Relu,
@@ -418,7 +434,7 @@ impl Offsets {
     }
 }
 
-fn narrow(bytes: i64) -> i32 {
+pub(super) fn narrow(bytes: i64) -> i32 {
     i32::try_from(bytes).expect("a tile reaches less than 2 GiB")
 }
 

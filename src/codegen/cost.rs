@@ -35,6 +35,10 @@ pub(super) fn nanoseconds(step: &Step, bundled: bool) -> u64 {
             let sums = elements(&step.output.shape).saturating_mul(terms) / TILE;
             sums.max(weights / if weights > CACHED { MEMORY } else { CACHE })
         }
+        Kernel::Winograd(it) => {
+            let terms = 9 * it.in_channels as u64;
+            elements(&step.output.shape).saturating_mul(terms) / (2 * TILE)
+        }
         Kernel::Depthwise(it) => {
             let taps: usize = it.windows.iter().map(|it| it.kernel).product();
             elements(&step.output.shape).saturating_mul(taps as u64 + 2) / (TILE / 2)

@@ -20,6 +20,8 @@ pub struct Context {
     pub inputs: *const *const f32,
     /// The caller's outputs.
     pub outputs: *const *mut f32,
+    /// Memory of the calling thread alone, of the plan's `scratch_bytes`.
+    pub scratch: *mut f32,
 }
 
 /// Memory that a step may write.
@@ -102,6 +104,12 @@ impl<'a> Emit<'a> {
         let offset = i32::try_from(at * 8).expect("a net has few inputs and outputs");
         let value = self.b.ins().load(types::I64, CONSTANT, table, offset);
         self.buffers.insert(id, value);
+    }
+
+    /// Where the thread's own memory begins; only while the entry block is being written.
+    pub(super) fn scratch(&mut self) -> Value {
+        assert_eq!(self.b.current_block(), Some(self.entry), "memory is found at the entry");
+        self.b.ins().load(types::I64, CONSTANT, self.context, 32)
     }
 
     /// A 64-bit integer.

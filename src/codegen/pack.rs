@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use super::jit::in_parallel;
 use super::memory::{ALIGNMENT, Floats};
+use super::tile;
 use crate::graph::ParamId;
 use crate::nest::{Expr, Guard, Index};
 use crate::plan::{Kernel, LANES, Packed, PackedId, Packing, Plan};
@@ -163,6 +164,10 @@ fn pack(packed: &Packed, tensor: &Tensor, to: &mut [f32]) {
                 }
             }
         }
+        Packing::Winograd { outputs, out_channels, in_channels, vectors, flip } => {
+            let transformed = Transformed { outputs, out_channels, in_channels, flip };
+            transformed.pack(from, vectors * LANES, to);
+        }
         Packing::Contract { groups, out_channels, in_channels, taps, vectors, plain, flip } => {
             let filter = Filter { out_channels, in_channels, taps, flip };
             let size = out_channels.next_multiple_of(LANES) * in_channels * taps;
@@ -223,6 +228,50 @@ impl Filter {
         let at = |out: usize| (out * self.in_channels + channel) * self.taps + tap;
         for (to, out) in to.iter_mut().zip(out..self.out_channels) {
             *to = from[at(out)];
+        }
+    }
+}
+
+/// The filters of a Winograd convolution.
+#[derive(Clone, Copy)]
+struct Transformed {
+    outputs: usize,
+    out_channels: usize,
+    in_channels: usize,
+    flip: bool,
+}
+
+impl Transformed {
+    fn pack(self, from: &[f32], width: usize, to: &mut [f32]) {
+        let points = (self.outputs + 2) * (self.outputs + 2);
+        let tiles: Vec<_> =
+            to.chunks_mut(width * self.in_channels * points).map(Mutex::new).collect();
+        let one = |at: usize| {
+            let mut to = tiles[at].lock().expect("each tile is packed once");
+            self.tile(from, at * width, points, &mut to);
+        };
+        if from.len() < PARALLEL {
+            (0..tiles.len()).for_each(one);
+        } else {
+            in_parallel(tiles.len(), &one);
+        }
+    }
+
+    /// `[point][in channel][width]` for the output channels from `first` on.
+    fn tile(self, from: &[f32], first: usize, points: usize, to: &mut [f32]) {
+        let width = to.len() / (self.in_channels * points);
+        for out in first..(first + width).min(self.out_channels) {
+            for channel in 0..self.in_channels {
+                let taps = &from[(out * self.in_channels + channel) * 9..][..9];
+                let mut filter: [f64; 9] = std::array::from_fn(|it| f64::from(taps[it]));
+                if self.flip {
+                    filter.reverse();
+                }
+                let place = channel * width + out - first;
+                for (point, value) in tile::filter(self.outputs, &filter).into_iter().enumerate() {
+                    to[point * self.in_channels * width + place] = value as f32;
+                }
+            }
         }
     }
 }

@@ -8,6 +8,7 @@
 //! | [`Depthwise`] | a convolution per channel; with one tap, a scale and a shift | vector |
 //! | [`Pool`] | maximum or sum of a window, of a whole plane | vector |
 //! | [`Elementwise`] | an epilogue over contiguous memory | vector |
+//! | [`Forward`], [`Inverse`] | the transforms around the products of a Winograd convolution | vector |
 //!
 //! and becomes [`code`] for `Module::define_function_bytes` in one of two forms with one
 //! [`signature`]: [`emit_avx2`], and [`emit_portable`] on four lanes for any target. Where the
@@ -83,6 +84,7 @@ mod program;
 mod reduction;
 #[cfg(test)]
 mod tests;
+mod winograd;
 
 pub use avx2::emit_avx2;
 pub use clif::{emit_clif, signature};
@@ -96,3 +98,4 @@ pub use program::{
     Address, Arithmetic, Estimate, GENERAL, Instr, Operand, Pointer, Tile, VECTORS, Vector,
 };
 pub use reduction::{Axis, Reduction};
+pub use winograd::{Forward, Inverse, filter};

@@ -9,7 +9,10 @@ use forms::{concatenation, slice, split_epilogue};
 
 use super::select::{self, Contraction};
 use super::view::{Buffer, BufferId, Home, View};
-use super::{Kernel, LANES, Loops, Options, Packed, PackedId, Packing, Plan, Post, Step};
+use super::winograd::{self, Cut};
+use super::{
+    Algorithms, Kernel, LANES, Loops, Options, Packed, PackedId, Packing, Plan, Post, Step,
+};
 use crate::graph::{Epilogue, Graph, Kind, Layer, NodeId, ParamId};
 use crate::nest::{self, Affine, Binary, Expr, Index, Nest, Stage};
 use crate::ops::Op;
@@ -23,6 +26,8 @@ enum Recipe {
     Alias,
     /// Tiles.
     Contract(Contraction),
+    /// Tiles between transforms.
+    Winograd(Contraction, Cut),
     /// Loops.
     Nest(Nest),
 }
@@ -30,6 +35,8 @@ enum Recipe {
 pub(super) struct Builder<'a> {
     graph: &'a Graph,
     options: &'a Options,
+    /// The bytes of all parameters.
+    weights: usize,
     order: Vec<NodeId>,
     recipes: HashMap<NodeId, Recipe>,
     /// The halo that a value's readers need.
@@ -49,6 +56,7 @@ pub(super) fn build(graph: &Graph, options: &Options) -> Plan {
     let mut builder = Builder {
         graph,
         options,
+        weights: graph.params().iter().map(|it| 4 * it.shape.elements()).sum(),
         order: graph.order(),
         recipes: HashMap::new(),
         halos: HashMap::new(),
@@ -63,9 +71,11 @@ pub(super) fn build(graph: &Graph, options: &Options) -> Plan {
             buffers: Vec::new(),
             packed: Vec::new(),
             arena_bytes: 0,
+            scratch_bytes: 0,
             inputs: Vec::new(),
             outputs: Vec::new(),
             values: Vec::new(),
+            winograd: Vec::new(),
         },
     };
     builder.choose_recipes();
@@ -102,9 +112,24 @@ impl Builder<'_> {
         let nest = layer.op.lower(&shapes[..taken], &node.shape);
         match select::contraction(&nest) {
             Some(found) if found.has_tiles() && self.reads_tiles(node.operands()[0], &found) => {
-                Recipe::Contract(found)
+                match self.cut(&found, &node.shape) {
+                    Some(cut) => Recipe::Winograd(found, cut),
+                    None => Recipe::Contract(found),
+                }
             }
             _ => Recipe::Nest(nest),
+        }
+    }
+
+    /// How a convolution is cut for Winograd's algorithm, where that is chosen.
+    fn cut(&self, found: &Contraction, output: &Shape) -> Option<Cut> {
+        let mut candidates = winograd::candidates(found, output, self.weights).into_iter();
+        match self.options.algorithms {
+            Algorithms::Exact => None,
+            Algorithms::Fastest => candidates.next()?.cut,
+            Algorithms::Winograd(outputs) => {
+                candidates.filter_map(|it| it.cut).find(|it| it.outputs == outputs)
+            }
         }
     }
 
@@ -144,7 +169,7 @@ impl Builder<'_> {
             for (at, &operand) in operands.iter().enumerate() {
                 let shape = &self.graph.node(operand).shape;
                 let once = operands.iter().filter(|it| **it == operand).count() == 1;
-                let own = matches!(self.recipes[&operand], Recipe::Nest(_) | Recipe::Contract(_));
+                let own = !matches!(self.recipes[&operand], Recipe::Input | Recipe::Alias);
                 let whole = at + 1 == operands.len() || shape.channels().is_multiple_of(LANES);
                 let aligned = offsets[at].is_multiple_of(LANES) && whole;
                 if once && own && aligned && shape.rank() >= 3 && !self.slots.contains_key(&operand)
@@ -170,15 +195,20 @@ impl Builder<'_> {
 
     fn find_halos(&mut self) {
         for &id in &self.order {
-            let Recipe::Contract(found) = &self.recipes[&id] else { continue };
+            let shape = &self.graph.node(id).shape;
+            let (found, overhang) = match &self.recipes[&id] {
+                Recipe::Contract(found) => (found, vec![0; shape.spatial().len()]),
+                Recipe::Winograd(found, cut) => (found, winograd::overhang(shape, cut.outputs)),
+                _ => continue,
+            };
             let operand = self.graph.node(id).operands()[0];
             let from = self.graph.node(operand).shape.spatial();
-            let to = self.graph.node(id).shape.spatial();
+            let to = shape.spatial();
             let root = self.root(operand);
             let axes = self.graph.node(root).shape.spatial().len();
             let halo = self.halos.entry(root).or_insert_with(|| vec![(0, 0); axes]);
             for (axis, window) in found.windows.iter().enumerate() {
-                let last = (to[axis] - 1) * window.stride + window.reach();
+                let last = (to[axis] - 1) * window.stride + window.reach() + overhang[axis];
                 let after = last.saturating_sub(window.before + from[axis]);
                 halo[axis] = (halo[axis].0.max(window.before), halo[axis].1.max(after));
             }
@@ -215,7 +245,8 @@ impl Builder<'_> {
                     .reshaped(&self.graph.node(id).shape);
                 self.views.insert(id, view);
             }
-            Recipe::Contract(found) => self.emit_contract(position, id, found),
+            Recipe::Contract(found) => self.emit_contract(position, id, found, None),
+            Recipe::Winograd(found, cut) => self.emit_contract(position, id, found, Some(*cut)),
             Recipe::Nest(nest) => self.emit_nest(position, id, nest),
         }
         self.recipes.insert(id, recipe);
@@ -288,7 +319,13 @@ impl Builder<'_> {
         id
     }
 
-    fn emit_contract(&mut self, position: usize, id: NodeId, found: &Contraction) {
+    fn emit_contract(
+        &mut self,
+        position: usize,
+        id: NodeId,
+        found: &Contraction,
+        cut: Option<Cut>,
+    ) {
         let layer = self.graph.layer(id).expect("only a layer contracts");
         let node = self.graph.node(id);
         let row = node.shape.spatial().last().copied().unwrap_or(1);
@@ -313,7 +350,13 @@ impl Builder<'_> {
                 other => other,
             })
             .collect();
-        let (kernel, params) = if found.is_depthwise() {
+        let (kernel, params) = if let Some(cut) = cut {
+            let kernel = found.winograd(cut, posts);
+            self.plan.winograd.push((id, cut));
+            self.plan.scratch_bytes = self.plan.scratch_bytes.max(4 * kernel.scratch().elements);
+            let params = self.winograd_params(layer, found, cut);
+            (Kernel::Winograd(kernel), params)
+        } else if found.is_depthwise() {
             let kernel = found.depthwise(row, posts);
             let params = self.depthwise_params(layer, found);
             (Kernel::Depthwise(kernel), params)
@@ -379,6 +422,25 @@ impl Builder<'_> {
                 Packing::Bias { groups, out_channels },
                 groups * padded,
             ));
+        }
+        params
+    }
+
+    fn winograd_params(&mut self, layer: &Layer, found: &Contraction, cut: Cut) -> Vec<PackedId> {
+        let (out_channels, in_channels) = (found.out_channels, found.in_channels);
+        let padded = out_channels.next_multiple_of(LANES);
+        let packing = Packing::Winograd {
+            outputs: cut.outputs,
+            out_channels,
+            in_channels,
+            vectors: cut.vectors,
+            flip: found.flip,
+        };
+        let elements = padded * in_channels * cut.points();
+        let mut params = vec![self.packed(layer.params[0], packing, elements)];
+        if found.bias {
+            let packing = Packing::Bias { groups: 1, out_channels };
+            params.push(self.packed(layer.params[1], packing, padded));
         }
         params
     }

@@ -151,7 +151,7 @@ fn inputs_read(step: &Step) -> impl Iterator<Item = (usize, &View)> {
             let mut exprs = it.epilogue.iter().chain([&it.stage.value]);
             exprs.any(|it| reads(it, Buffer::Input(at)))
         }
-        Kernel::Contract(_) | Kernel::Depthwise(_) => true,
+        Kernel::Contract(_) | Kernel::Depthwise(_) | Kernel::Winograd(_) => true,
     };
     step.inputs.iter().enumerate().filter(move |it| is_read(it.0))
 }
@@ -195,6 +195,7 @@ fn in_place(step: &Step, operand: usize, view: &View) -> bool {
             Kernel::Loops(it) => is_pointwise(it, Buffer::Input(operand)),
             Kernel::Contract(it) => operand > 0 && it.epilogue.contains(&Post::Add(operand)),
             Kernel::Depthwise(it) => operand > 0 && it.epilogue.contains(&Post::Add(operand)),
+            Kernel::Winograd(it) => operand > 0 && it.epilogue.contains(&Post::Add(operand)),
         }
 }
 

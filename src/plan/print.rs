@@ -63,6 +63,13 @@ impl fmt::Display for Kernel {
                 write!(f, " tile {}x{}", it.pixels, it.vectors * super::LANES)?;
                 write_epilogue(f, it.bias, &it.epilogue)
             }
+            Kernel::Winograd(it) => {
+                let (m, cut) = (it.cut.outputs, it.cut);
+                write!(f, "winograd F({m}x{m}, 3x3) {}x{}", it.in_channels, it.out_channels)?;
+                write!(f, " block {}x{}", cut.rows, cut.columns)?;
+                write!(f, " tile {}", cut.vectors * super::LANES)?;
+                write_epilogue(f, it.bias, &it.epilogue)
+            }
             Kernel::Depthwise(it) => {
                 f.write_str("depthwise")?;
                 write_windows(f, &it.windows)?;

@@ -1,5 +1,6 @@
 //! Which kernel computes a nest: the one place where contractions are recognised.
 
+use super::winograd::{Cut, Winograd};
 use super::{Contract, Depthwise, LANES, Post, tile};
 use crate::nest::{Affine, Binary, Buffer, Expr, Guard, Index, Nest, Reduction, Stage};
 use crate::ops::Op;
@@ -172,6 +173,18 @@ impl Contraction {
             epilogue,
             pixels,
             vectors,
+        }
+    }
+
+    /// A Winograd kernel for a map cut like this.
+    pub(super) fn winograd(&self, cut: Cut, epilogue: Vec<Post>) -> Winograd {
+        Winograd {
+            in_channels: self.in_channels,
+            out_channels: self.out_channels,
+            windows: self.windows.clone(),
+            bias: self.bias,
+            epilogue,
+            cut,
         }
     }
 

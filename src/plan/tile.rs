@@ -66,10 +66,25 @@ fn cover(width: usize, vectors: usize, steps: usize) -> (usize, Vec<usize>) {
 /// narrower group.
 #[must_use]
 pub fn vectors(width: usize, blocks: usize, steps: usize) -> usize {
+    best(width, blocks, steps).1
+}
+
+/// Half cycles of a row of `width` pixels over all blocks of output channels, with the best tiles.
+#[must_use]
+pub fn cost(width: usize, blocks: usize, steps: usize) -> usize {
+    let counted = width.min(ROW);
+    best(width, blocks, steps).0 * width / counted
+}
+
+/// Rows longer than this are costed as if they were as long.
+const ROW: usize = 256;
+
+/// Half cycles for a row (of [`ROW`] pixels at most), and the vectors that take them.
+fn best(width: usize, blocks: usize, steps: usize) -> (usize, usize) {
     let (most, width) = match width {
-        1 if blocks < REGISTERS - 1 => return blocks,
+        1 if blocks < REGISTERS - 1 => return (cover(1, blocks, steps).0, blocks),
         1 => (8, 1),
-        _ => (4, width.min(256)),
+        _ => (4, width.min(ROW)),
     };
     let cost = |vectors: usize| {
         let full = blocks / vectors * cover(width, vectors, steps).0;
@@ -81,8 +96,7 @@ pub fn vectors(width: usize, blocks: usize, steps: usize) -> usize {
             }
         }
     };
-    let options = (1..=blocks.min(most)).map(|vectors| (cost(vectors), vectors));
-    options.min().map_or(1, |it| it.1)
+    (1..=blocks.min(most)).map(|vectors| (cost(vectors), vectors)).min().expect("there is a block")
 }
 
 /// How many input channels one call of a tile sums over: a multiple of 8, or all of them.

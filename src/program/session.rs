@@ -17,10 +17,14 @@ use crate::tensor::Tensor;
 pub struct Session {
     shared: Arc<Shared>,
     arena: Floats,
+    /// Of each thread alone.
+    scratch: Vec<Floats>,
     /// Copies of the inputs' addresses and the outputs', for the context.
     inputs: Vec<*const f32>,
     outputs: Vec<*mut f32>,
     tensors: Vec<Tensor>,
+    /// One for each thread, made anew for each run.
+    contexts: Vec<Context>,
     threads: Option<Threads>,
 }
 
@@ -31,7 +35,9 @@ unsafe impl Send for Session {}
 struct Threads {
     pool: Pool,
     run: Arc<Run>,
-    context: Arc<AtomicPtr<Context>>,
+    /// The contexts of the threads, in their order.
+    contexts: Arc<AtomicPtr<Context>>,
+    count: usize,
 }
 
 impl Session {
@@ -41,9 +47,13 @@ impl Session {
             shared.outputs.iter().map(|it| Tensor::filled(it.1.clone(), 0.0)).collect();
         let useful = shared.stages.iter().any(|it| matches!(it, Stage::Together(_)));
         let threads = (threads > 1 && useful).then(|| Threads::new(&shared, threads));
+        let scratch: Vec<_> = (0..threads.as_ref().map_or(1, |it| it.count))
+            .map(|_| Floats::zeroed(shared.scratch_bytes.div_ceil(size_of::<f32>())))
+            .collect();
         let inputs = Vec::with_capacity(shared.inputs.len());
         let outputs = Vec::with_capacity(tensors.len());
-        Session { shared, arena, inputs, outputs, tensors, threads }
+        let contexts = Vec::with_capacity(scratch.len());
+        Session { shared, arena, scratch, inputs, outputs, tensors, contexts, threads }
     }
 
     /// Runs the net; the outputs lie in the session until the next run.
@@ -52,16 +62,16 @@ impl Session {
     /// When the inputs are not as many or as long as the net's.
     pub fn run(&mut self, inputs: &[&[f32]]) -> Result<&[Tensor], RunError> {
         self.check(inputs)?;
-        let mut context = self.context(inputs);
+        self.make_contexts(inputs);
         match &mut self.threads {
             None => {
                 let _flush = Flush::new();
                 // SAFETY: the context was just made of this session's memory and of inputs of checked lengths, all
                 // borrowed until `run` ends; nobody else computes.
-                unsafe { self.shared.steps(&raw const context, 0..self.shared.paths.len()) };
+                unsafe { self.shared.steps(self.contexts.as_ptr(), 0..self.shared.paths.len()) };
             }
             Some(threads) => {
-                threads.context.store(&raw mut context, Ordering::Release);
+                threads.contexts.store(self.contexts.as_mut_ptr(), Ordering::Release);
                 threads.pool.run(&*threads.run);
             }
         }
@@ -74,29 +84,32 @@ impl Session {
     /// When the inputs are not as many or as long as the net's.
     pub fn profile(&mut self, inputs: &[&[f32]]) -> Result<Vec<Duration>, RunError> {
         self.check(inputs)?;
-        let context = self.context(inputs);
+        self.make_contexts(inputs);
+        let context = self.contexts.as_ptr();
         let _flush = Flush::new();
         let time = |step| {
             let start = Instant::now();
             // SAFETY: as in `run` on one thread.
-            unsafe { self.shared.steps(&raw const context, step..step + 1) };
+            unsafe { self.shared.steps(context, step..step + 1) };
             start.elapsed()
         };
         Ok((0..self.shared.paths.len()).map(time).collect())
     }
 
-    /// A context of this session's memory and of these inputs, valid while both are borrowed.
-    fn context(&mut self, inputs: &[&[f32]]) -> Context {
+    /// Contexts of this session's memory and of these inputs, valid while both are borrowed.
+    fn make_contexts(&mut self, inputs: &[&[f32]]) {
         self.inputs.clear();
         self.inputs.extend(inputs.iter().map(|it| it.as_ptr()));
         self.outputs.clear();
         self.outputs.extend(self.tensors.iter_mut().map(|it| it.data.as_mut_ptr()));
-        Context {
+        self.contexts.clear();
+        self.contexts.extend(self.scratch.iter_mut().map(|scratch| Context {
             arena: self.arena.as_mut_slice().as_mut_ptr(),
             blob: self.shared.code.blob().as_slice().as_ptr(),
             inputs: self.inputs.as_ptr(),
             outputs: self.outputs.as_ptr(),
-        }
+            scratch: scratch.as_mut_slice().as_mut_ptr(),
+        }));
     }
 
     fn check(&self, inputs: &[&[f32]]) -> Result<(), RunError> {
@@ -140,6 +153,7 @@ impl Session {
     /// Fills the memory between views with NaN, so that a read of what was never written shows in the results.
     /// Halos of `views` and everything outside them stay as they are.
     pub fn poison(&mut self, views: &[View]) {
+        self.scratch.iter_mut().for_each(|it| it.as_mut_slice().fill(f32::NAN));
         for view in views {
             let Home::Arena(at) = self.shared.buffers[view.buffer.0].home else { continue };
             let elements = &mut self.arena.as_mut_slice()[at / size_of::<f32>()..];
@@ -160,18 +174,19 @@ impl std::fmt::Debug for Session {
 
 impl Threads {
     fn new(shared: &Arc<Shared>, threads: usize) -> Threads {
-        let context = Arc::new(AtomicPtr::<Context>::default());
-        let (shared, given) = (shared.clone(), context.clone());
+        let contexts = Arc::new(AtomicPtr::<Context>::default());
+        let (shared, given) = (shared.clone(), contexts.clone());
         let run: Arc<Run> = Arc::new(move |thread, barrier: &Barrier, met: &mut usize| {
             let _flush = Flush::new();
-            let context = given.load(Ordering::Acquire).cast_const();
+            // SAFETY: `Session::run` made a context for each of so many threads.
+            let context = unsafe { given.load(Ordering::Acquire).cast_const().add(thread) };
             for (at, stage) in shared.stages.iter().enumerate() {
                 if at > 0 {
                     barrier.meet(met);
                 }
                 match stage {
                     Stage::Alone(steps) if thread == 0 => {
-                        // SAFETY: `Session::run` made the context and waits until all threads are done; between
+                        // SAFETY: `Session::run` made the contexts and waits until all threads are done; between
                         // barriers only this thread computes.
                         unsafe { shared.steps(context, steps.clone()) }
                     }
@@ -184,7 +199,7 @@ impl Threads {
                 }
             }
         });
-        Threads { pool: Pool::new(threads, &run), run, context }
+        Threads { pool: Pool::new(threads, &run), run, contexts, count: threads }
     }
 }
 

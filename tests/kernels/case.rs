@@ -80,6 +80,8 @@ impl Case {
             buffers: Vec::new(),
             packed: Vec::new(),
             arena_bytes: 0,
+            scratch_bytes: 0,
+            winograd: Vec::new(),
             values: Vec::new(),
             inputs: Vec::new(),
             outputs: vec![("out".to_owned(), self.output.clone())],

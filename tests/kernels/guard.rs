@@ -79,6 +79,7 @@ fn run_guarded(
     split: i64,
 ) -> Vec<Vec<f32>> {
     let blob = Guarded::new(code.blob().as_slice(), at_end, READ);
+    let scratch = Guarded::new(&vec![f32::NAN; plan.scratch_bytes / 4], at_end, READ_WRITE);
     let buffers: Vec<Guarded> = plan
         .buffers
         .iter()
@@ -94,6 +95,7 @@ fn run_guarded(
         blob: blob.data,
         inputs: std::ptr::null(),
         outputs: pointers.as_ptr(),
+        scratch: scratch.data,
     };
     for step in 0..plan.steps.len() {
         let units = code.units(step);
@@ -134,7 +136,7 @@ fn no_step_leaves_its_buffers() {
         let graph = netc::passes::optimise(net.graph, &mut |_, _| {});
         let weights = Weights::random(&graph, seed);
         let tensor = |id: ParamId| weights.tensor(&graph, id);
-        let kept = plan(&graph, &plan::Options { keep_all: true });
+        let kept = plan(&graph, &plan::Options { keep_all: true, ..Default::default() });
         let mut random = Random(seed);
         let input = random.tensor(&kept.inputs[0].1).data;
         for cpu in [Cpu::Native, Cpu::Baseline] {

@@ -5,7 +5,7 @@ use netc::graph::{NodeId, ParamId};
 use netc::interpret;
 use netc::ops::Value;
 use netc::passes;
-use netc::plan::{self, plan};
+use netc::plan::{self, Algorithms, plan};
 use netc::program::Program;
 use netc::shape::Shape;
 use netc::tensor::Tensor;
@@ -16,7 +16,11 @@ use crate::case::Random;
 use crate::net::Net;
 
 /// Compiles a graph in all ways and compares.
-fn check(mut net: Net, last: NodeId, seed: u64) {
+fn check(net: Net, last: NodeId, seed: u64) {
+    check_with(net, last, seed, Algorithms::Fastest);
+}
+
+fn check_with(mut net: Net, last: NodeId, seed: u64, algorithms: Algorithms) {
     net.graph.add_output("y", last);
     let weights = Weights::random(&net.graph, seed);
     let graph = passes::optimise(net.graph, &mut |_, _| {});
@@ -26,13 +30,14 @@ fn check(mut net: Net, last: NodeId, seed: u64) {
     let inputs: Vec<Tensor> = shapes.iter().map(|it| random.tensor(it)).collect();
     let data: Vec<&[f32]> = inputs.iter().map(|it| it.data.as_slice()).collect();
     let tensor = |id: ParamId| weights.tensor(&graph, id);
-    let kept = plan(&graph, &plan::Options { keep_all: true });
-    let tight = plan(&graph, &plan::Options::default());
+    let kept = plan(&graph, &plan::Options { keep_all: true, algorithms });
+    let tight = plan(&graph, &plan::Options { keep_all: false, algorithms });
     let mut results = Vec::new();
     for cpu in [Cpu::Native, Cpu::Baseline] {
         let options = Options { cpu, verify: true, ..Options::default() };
         let program = Program::compile(&kept, &tensor, &options);
         let mut session = program.session(1);
+        session.poison(&kept.values.iter().map(|it| it.1.clone()).collect::<Vec<_>>());
         session.run(&data).unwrap();
         let value = |id: NodeId| match graph.inputs().iter().position(|it| *it == id) {
             Some(at) => inputs[at].clone(),
@@ -41,7 +46,7 @@ fn check(mut net: Net, last: NodeId, seed: u64) {
                 session.read(view).unwrap()
             }
         };
-        for layer in verify::layers(&graph, &tensor, &value) {
+        for layer in verify::layers(&graph, &tensor, &value, &|id| kept.spread(id)) {
             assert!(layer.ok, "{cpu:?} {layer:?}\n{graph}\n{kept}");
         }
         let first = session.outputs().to_vec();
@@ -91,6 +96,42 @@ fn single_convolutions() {
         net.graph.add_output("depth", depth);
         check(net, next, seed);
     }
+}
+
+/// Maps that tiles fit and do not fit, channels that fill blocks and do not, whole nets of them.
+#[test]
+fn winograd_convolutions() {
+    let mut cuts = std::collections::BTreeSet::new();
+    for seed in 1..=40 {
+        let mut random = Random(seed * 0x9e37_79b9);
+        (0..9).for_each(|_| assert_ne!(random.next(), 0));
+        let channels = [16, 17, 24, 40, 133][random.between(0, 4)];
+        let space = [random.between(1, 18), random.between(1, 18)];
+        let (mut net, x) = Net::new(&[random.between(1, 2), channels, space[0], space[1]]);
+        let to = [1, 8, 20, 31, 40, 64][random.between(0, 5)];
+        let pad = if space[0].min(space[1]) < 3 { 1 } else { random.between(0, 2) };
+        let mut node = net.conv(x, to, [3, 1, pad, 1, 1]);
+        let follow = ["none", "relu", "relu6", "leaky", "tanh"][random.between(0, 4)];
+        if follow != "none" {
+            let slope = [("slope", Value::Number(0.1))];
+            node = net.add(follow, if follow == "leaky" { &slope } else { &[] }, &[node]);
+        }
+        if to >= 16 {
+            let again = net.conv(node, to, [3, 1, 1, 1, 1]);
+            let sum = net.add("add", &[], &[again, node]);
+            node = net.add("relu", &[], &[sum]);
+        }
+        let outputs = [2, 4][random.between(0, 1)];
+        let algorithms = Algorithms::Winograd(outputs);
+        let options = plan::Options { keep_all: false, algorithms };
+        let mut known = net.graph.clone();
+        known.add_output("y", node);
+        let chosen = plan(&known, &options).winograd;
+        assert!(!chosen.is_empty(), "seed {seed}");
+        cuts.extend(chosen.iter().map(|it| (it.1.outputs, it.1.rows > 1, it.1.columns > 1)));
+        check_with(net, node, seed, algorithms);
+    }
+    assert!(cuts.len() >= 6, "only {cuts:?}");
 }
 
 #[test]

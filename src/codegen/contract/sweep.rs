@@ -13,12 +13,12 @@ use crate::plan::{Plan, Step, View};
 use crate::shape::Window;
 
 /// Bytes of so many f32.
-pub(super) fn bytes(elements: usize) -> i64 {
+pub(in crate::codegen) fn bytes(elements: usize) -> i64 {
     signed(elements * size_of::<f32>())
 }
 
 /// A count as generated code knows it.
-pub(super) fn signed(count: usize) -> i64 {
+pub(in crate::codegen) fn signed(count: usize) -> i64 {
     i64::try_from(count).expect("memory is smaller than the address space")
 }
 
@@ -45,7 +45,7 @@ impl PixelStep {
             Pointer::Input => self.input,
             Pointer::Residual => self.residual,
             Pointer::Output => self.output,
-            Pointer::Weights | Pointer::Bias | Pointer::Ahead => 0,
+            Pointer::Weights | Pointer::Bias | Pointer::Ahead | Pointer::Temp => 0,
         }
     }
 }
@@ -140,7 +140,7 @@ impl Bases {
     fn of(&self, pointer: Pointer) -> Value {
         match pointer {
             Pointer::Input => self.input,
-            Pointer::Weights | Pointer::Ahead | Pointer::Bias => self.blob,
+            Pointer::Weights | Pointer::Ahead | Pointer::Bias | Pointer::Temp => self.blob,
             Pointer::Residual => self.residual,
             Pointer::Output => self.output,
         }
@@ -148,7 +148,35 @@ impl Bases {
 }
 
 /// Leaves as a routine names them, by position.
-type Names = Vec<Option<FuncRef>>;
+#[derive(Default)]
+pub(in crate::codegen) struct Names(Vec<Option<FuncRef>>);
+
+impl Names {
+    /// The name of a leaf that takes so many addresses.
+    pub(in crate::codegen) fn of(
+        &mut self,
+        emit: &mut Emit<'_>,
+        target: &dyn isa::TargetIsa,
+        leaf: usize,
+        addresses: usize,
+    ) -> FuncRef {
+        if self.0.len() <= leaf {
+            self.0.resize(leaf + 1, None);
+        }
+        *self.0[leaf].get_or_insert_with(|| {
+            let mut signature = Signature::new(CallConv::triple_default(target.triple()));
+            signature.params = vec![AbiParam::new(types::I64); addresses];
+            let index = u32::try_from(leaf).expect("few leaves");
+            let function = &mut emit.b.func;
+            let name =
+                function.declare_imported_user_function(UserExternalName { namespace: 0, index });
+            let signature = function.import_signature(signature);
+            let name = ExternalName::user(name);
+            let data = ExtFuncData { name, signature, colocated: true, patchable: false };
+            function.import_function(data)
+        })
+    }
+}
 
 impl Sweep {
     pub(super) fn units(&self) -> usize {
@@ -184,32 +212,12 @@ impl Sweep {
                 ahead: param(0),
             },
         };
-        let names = self.declare(&mut emit, target);
+        let mut names = Names::default();
+        for run in self.passes.iter().flatten().flat_map(|it| &it.runs) {
+            names.of(&mut emit, target, run.leaf, run.pointers.len());
+        }
         self.groups(&mut emit, &bases, &names, &units);
         emit.finish(target);
-    }
-
-    fn declare(&self, emit: &mut Emit<'_>, target: &dyn isa::TargetIsa) -> Names {
-        let mut names = Names::new();
-        for run in self.passes.iter().flatten().flat_map(|it| &it.runs) {
-            if names.len() <= run.leaf {
-                names.resize(run.leaf + 1, None);
-            }
-            if names[run.leaf].is_some() {
-                continue;
-            }
-            let mut signature = Signature::new(CallConv::triple_default(target.triple()));
-            signature.params = vec![AbiParam::new(types::I64); run.pointers.len()];
-            let index = u32::try_from(run.leaf).expect("few leaves");
-            let function = &mut emit.b.func;
-            let name =
-                function.declare_imported_user_function(UserExternalName { namespace: 0, index });
-            let signature = function.import_signature(signature);
-            let name = ExternalName::user(name);
-            let data = ExtFuncData { name, signature, colocated: true, patchable: false };
-            names[run.leaf] = Some(function.import_function(data));
-        }
-        names
     }
 
     /// Units are the rows of the tiles of the groups of the images; rows of one tile are taken together.
@@ -288,7 +296,7 @@ impl Sweep {
                     let (base, offset) = emit.address(bases.of(pointer), &sum);
                     args.push(emit.b.ins().iadd_imm_s(base, i64::from(offset)));
                 }
-                let leaf = names[run.leaf].expect("every leaf is declared");
+                let leaf = names.0[run.leaf].expect("every leaf is declared");
                 emit.b.ins().call(leaf, &args);
             }
             emit.close(row);

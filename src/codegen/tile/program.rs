@@ -26,17 +26,20 @@ pub enum Pointer {
     Output,
     /// Weights that a later call reads, to be brought near meanwhile.
     Ahead,
+    /// What a tile sets aside and takes up again in the same call.
+    Temp,
 }
 
 impl Pointer {
     /// Every pointer, in the order of parameters.
-    pub const ALL: [Pointer; 6] = [
+    pub const ALL: [Pointer; 7] = [
         Pointer::Input,
         Pointer::Weights,
         Pointer::Bias,
         Pointer::Residual,
         Pointer::Output,
         Pointer::Ahead,
+        Pointer::Temp,
     ];
 }
 
@@ -396,6 +399,7 @@ impl fmt::Display for Pointer {
             Pointer::Residual => "residual",
             Pointer::Output => "output",
             Pointer::Ahead => "ahead",
+            Pointer::Temp => "temp",
         })
     }
 }

@@ -32,6 +32,7 @@ impl Buffers {
             Pointer::Bias => (&mut self.bias, 0),
             Pointer::Residual => (&mut self.residual, self.output_at),
             Pointer::Output => (&mut self.output, self.output_at),
+            Pointer::Temp => panic!("the tiles of these tests set nothing aside"),
         };
         buffer[at..].as_mut_ptr()
     }

@@ -1,0 +1,220 @@
+//! Winograd convolutions: which layers, how large tiles, how many at a time.
+//!
+//! A map is cut into tiles of `m x m` results, and the tiles into *blocks* of some rows and columns. One unit of work is
+//! a block for one tile of output channels: transform the block's patches, multiply them point by point with the
+//! transformed filters, transform the sums back. Patches and sums lie in scratch memory of the thread; neighbouring units
+//! share the patches of their block.
+//!
+//! The choice is by estimated time, in half cycles as in [`tile`]; its constants were measured on one Zen 3 core
+//! (`benches/tiles.rs`).
+
+use super::select::Contraction;
+use super::{LANES, Post, tile};
+use crate::shape::{Shape, Window};
+
+/// A 3x3 convolution of stride 1 by minimal filtering, `F(m x m, 3 x 3)`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Winograd {
+    /// Input channels.
+    pub in_channels: usize,
+    /// Output channels.
+    pub out_channels: usize,
+    /// The two windows of the convolution.
+    pub windows: Vec<Window>,
+    /// Whether a bias is added (parameter 1).
+    pub bias: bool,
+    /// What happens before the store, in order.
+    pub epilogue: Vec<Post>,
+    /// How the map is cut.
+    pub cut: Cut,
+}
+
+/// How a map is cut into tiles, and tiles into units of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Results of a tile along one axis, `m`: 2 or 4.
+    pub outputs: usize,
+    /// Rows of tiles in a block; they divide those of the map.
+    pub rows: usize,
+    /// Tiles in a row of a block; they divide those of the map. All of them if there is more than one row.
+    pub columns: usize,
+    /// Blocks of 8 output channels that the products compute at a time.
+    pub vectors: usize,
+}
+
+/// Where things lie in the scratch memory of one thread, in elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scratch {
+    /// From block to block of 8 channels, one vector a tile.
+    pub block: usize,
+    /// From point to point of the patches, which come first.
+    pub patch_point: usize,
+    /// Where the sums begin.
+    pub sums: usize,
+    /// From point to point of the sums.
+    pub sum_point: usize,
+    /// Where what a transform sets aside begins.
+    pub temp: usize,
+    /// All of it.
+    pub elements: usize,
+}
+
+/// Half cycles of the transforms of one tile and one block of channels, forward and inverse.
+const TRANSFORMS: [(usize, usize, usize); 2] = [(2, 130, 90), (4, 330, 230)];
+/// Bytes that come from the second-level cache without waiting, all in all.
+const NEAR: usize = 400 << 10;
+/// Half cycles that a byte of scratch beyond that costs, one part in so many.
+const FAR: usize = 48;
+/// Bytes of weights that stay in the last cache from one block to the next.
+const CACHED: usize = 12 << 20;
+/// Bytes that memory sends in ten half cycles, and the last cache.
+const MEMORY: usize = 14;
+const CACHE: usize = 60;
+/// The most scratch that a thread may need.
+const MOST: usize = 16 << 20;
+/// Fewer input channels than this are not worth transforms.
+const CHANNELS: usize = 16;
+
+impl Winograd {
+    /// Points of a patch, and of its transform.
+    #[must_use]
+    pub fn points(&self) -> usize {
+        self.cut.points()
+    }
+
+    /// What a thread sets aside for one unit.
+    #[must_use]
+    pub fn scratch(&self) -> Scratch {
+        self.cut.scratch(self.in_channels)
+    }
+}
+
+impl Cut {
+    /// Points of a patch.
+    #[must_use]
+    pub fn points(&self) -> usize {
+        (self.outputs + 2) * (self.outputs + 2)
+    }
+
+    /// How far a result may be off, as a multiple of `u` and the magnitude of its tile (`docs/numerics.md`).
+    #[must_use]
+    pub fn factor(&self) -> f64 {
+        if self.outputs == 2 { 8.0 } else { 32.0 }
+    }
+
+    /// Tiles in a block.
+    #[must_use]
+    pub fn tiles(&self) -> usize {
+        self.rows * self.columns
+    }
+
+    fn scratch(&self, in_channels: usize) -> Scratch {
+        let block = self.tiles() * LANES;
+        let patch_point = spread(in_channels.div_ceil(LANES) * block);
+        let sum_point = spread(self.vectors * block);
+        let sums = patch_point * self.points();
+        let temp = sums + sum_point * self.points();
+        let elements = temp + self.points() * LANES;
+        Scratch { block, patch_point, sums, sum_point, temp, elements }
+    }
+}
+
+/// Elements rounded up to an odd number of cache lines, so that neighbouring points do not fall into one set.
+fn spread(elements: usize) -> usize {
+    const LINE: usize = 16;
+    (elements.div_ceil(LINE) | 1) * LINE
+}
+
+/// Tiles of a map along one axis.
+#[must_use]
+pub fn tiles(extent: usize, outputs: usize) -> usize {
+    extent.div_ceil(outputs)
+}
+
+/// The input rows past the last result's that the last tile reads, on each axis.
+pub(super) fn overhang(output: &Shape, outputs: usize) -> Vec<usize> {
+    output.spatial().iter().map(|&it| tiles(it, outputs) * outputs - it).collect()
+}
+
+/// A way to compute a convolution, and the half cycles that it is expected to take.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// `None` for direct tiles.
+    pub cut: Option<Cut>,
+    /// Half cycles.
+    pub cost: usize,
+}
+
+/// All ways to compute a contraction, the cheapest first. `weights` are the bytes of all parameters of the net.
+pub(super) fn candidates(found: &Contraction, output: &Shape, weights: usize) -> Vec<Candidate> {
+    let mut all = vec![Candidate { cut: None, cost: direct(found, output, weights) }];
+    if is_eligible(found) {
+        for outputs in [2, 4] {
+            let best = cuts(found, output, outputs)
+                .map(|cut| (cost(found, output, &cut, weights), cut))
+                .min_by_key(|it| it.0);
+            all.extend(best.map(|(cost, cut)| Candidate { cut: Some(cut), cost }));
+        }
+    }
+    all.sort_by_key(|it| it.cost);
+    all
+}
+
+fn is_eligible(found: &Contraction) -> bool {
+    let plain = |it: &Window| it.kernel == 3 && it.stride == 1 && it.dilation == 1;
+    found.groups == 1
+        && found.windows.len() == 2
+        && found.windows.iter().all(plain)
+        && found.in_channels >= CHANNELS
+}
+
+/// Every way to cut a map that keeps to the scratch memory.
+fn cuts<'a>(
+    found: &'a Contraction,
+    output: &Shape,
+    outputs: usize,
+) -> impl Iterator<Item = Cut> + use<'a> {
+    let [rows, columns] = [0, 1].map(|axis| tiles(output.spatial()[axis], outputs));
+    let divisors = |of: usize| (1..=of).filter(move |it| of.is_multiple_of(*it));
+    let wide = divisors(rows).map(move |it| (it, columns));
+    let narrow = divisors(columns).map(|it| (1, it));
+    wide.chain(narrow).filter_map(move |(rows, columns)| {
+        let width = rows * columns;
+        let blocks = found.out_channels.div_ceil(LANES);
+        let vectors = tile::vectors(width, blocks, found.in_channels);
+        let cut = Cut { outputs, rows, columns, vectors };
+        (cut.scratch(found.in_channels).elements * 4 <= MOST).then_some(cut)
+    })
+}
+
+fn direct(found: &Contraction, output: &Shape, weights: usize) -> usize {
+    let steps = found.in_channels * found.taps();
+    let blocks = found.out_channels.div_ceil(LANES);
+    let row = output.spatial().last().copied().unwrap_or(1);
+    let rows = output.elements() / output.channels() / row;
+    let bytes = 4 * steps * blocks * LANES * found.groups;
+    let products = rows * found.groups * tile::cost(row, blocks, steps);
+    products.max(stream(bytes, 1, weights))
+}
+
+fn cost(found: &Contraction, output: &Shape, cut: &Cut, weights: usize) -> usize {
+    let map: usize = output.spatial().iter().map(|&it| tiles(it, cut.outputs)).product();
+    let rounds = output.batch() * map / cut.tiles();
+    let blocks = found.out_channels.div_ceil(LANES);
+    let (_, forward, inverse) =
+        TRANSFORMS.into_iter().find(|it| it.0 == cut.outputs).expect("a known size of tile");
+    let products = cut.points() * tile::cost(cut.tiles(), blocks, found.in_channels);
+    let bytes = 4 * cut.points() * found.in_channels * blocks * LANES;
+    let transforms = cut.tiles() * (found.in_channels.div_ceil(LANES) * forward + blocks * inverse);
+    let far = (4 * cut.scratch(found.in_channels).elements).saturating_sub(NEAR);
+    let passes = blocks.div_ceil(cut.vectors);
+    rounds * (transforms + far * passes.min(4) / FAR)
+        + (rounds * products).max(stream(bytes, rounds, weights))
+}
+
+/// Half cycles in which so many bytes of weights come in, so many times over.
+fn stream(bytes: usize, times: usize, weights: usize) -> usize {
+    let first = if weights > CACHED { MEMORY } else { CACHE };
+    let again = if bytes > CACHED { MEMORY } else { CACHE };
+    10 * bytes / first + 10 * bytes * (times - 1) / again
+}
