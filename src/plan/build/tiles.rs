@@ -1,0 +1,126 @@
+//! Steps that tiles compute: their kernels, operands and packed parameters.
+
+use super::super::select::Contraction;
+use super::super::winograd::Cut;
+use super::super::{Kernel, LANES, PackedId, Packing, Post};
+use super::Builder;
+use super::forms::split_epilogue;
+use crate::graph::{Epilogue, Layer, NodeId};
+
+impl Builder<'_> {
+    pub(super) fn emit_contract(
+        &mut self,
+        position: usize,
+        id: NodeId,
+        found: &Contraction,
+        cut: Option<Cut>,
+    ) {
+        let layer = self.graph.layer(id).expect("only a layer contracts");
+        let node = self.graph.node(id);
+        let row = node.shape.spatial().last().copied().unwrap_or(1);
+        let (posts, rest) = split_epilogue(&layer.epilogue);
+        let operands = node.operands();
+        let added: Vec<usize> = layer
+            .epilogue
+            .iter()
+            .take(posts.len())
+            .filter_map(Epilogue::operand)
+            .filter(|&at| operands[at] != operands[0])
+            .collect();
+        let output = self.output_view(position, id, &added);
+        let mut inputs = vec![self.tile_operand(node.operands()[0], found)];
+        let posts = posts
+            .into_iter()
+            .map(|it| match it {
+                Post::Add(at) => {
+                    inputs.push(self.blocked_operand(node.operands()[at]));
+                    Post::Add(inputs.len() - 1)
+                }
+                other => other,
+            })
+            .collect();
+        let (kernel, params) = if let Some(cut) = cut {
+            let kernel = found.winograd(cut, posts);
+            self.plan.winograd.push((id, cut));
+            self.plan.scratch_bytes = self.plan.scratch_bytes.max(4 * kernel.scratch().elements);
+            let params = self.winograd_params(layer, found, cut);
+            (Kernel::Winograd(kernel), params)
+        } else if found.is_depthwise() {
+            let kernel = found.depthwise(row, posts);
+            let params = self.depthwise_params(layer, found);
+            (Kernel::Depthwise(kernel), params)
+        } else {
+            let kernel = found.contract(row, posts);
+            let params = self.contract_params(layer, found, kernel.vectors, !inputs[0].blocked);
+            (Kernel::Contract(kernel), params)
+        };
+        let done = rest.is_empty();
+        self.step(id, kernel, inputs, params, Vec::new(), output.clone(), done);
+        if !done {
+            self.emit_rest(id, rest, output);
+        }
+    }
+
+    fn contract_params(
+        &mut self,
+        layer: &Layer,
+        found: &Contraction,
+        vectors: usize,
+        plain: bool,
+    ) -> Vec<PackedId> {
+        let (groups, out_channels, in_channels) =
+            (found.groups, found.out_channels, found.in_channels);
+        let padded = out_channels.next_multiple_of(LANES);
+        let taps = found.taps();
+        let packing = Packing::Contract {
+            groups,
+            out_channels,
+            in_channels,
+            taps,
+            vectors,
+            plain,
+            flip: found.flip,
+        };
+        let mut params =
+            vec![self.packed(layer.params[0], packing, groups * padded * in_channels * taps)];
+        if found.bias {
+            params.push(self.packed(
+                layer.params[1],
+                Packing::Bias { groups, out_channels },
+                groups * padded,
+            ));
+        }
+        params
+    }
+
+    fn winograd_params(&mut self, layer: &Layer, found: &Contraction, cut: Cut) -> Vec<PackedId> {
+        let (out_channels, in_channels) = (found.out_channels, found.in_channels);
+        let padded = out_channels.next_multiple_of(LANES);
+        let packing = Packing::Winograd {
+            outputs: cut.outputs,
+            out_channels,
+            in_channels,
+            vectors: cut.vectors,
+            flip: found.flip,
+        };
+        let elements = padded * in_channels * cut.points();
+        let mut params = vec![self.packed(layer.params[0], packing, elements)];
+        if found.bias {
+            let packing = Packing::Bias { groups: 1, out_channels };
+            params.push(self.packed(layer.params[1], packing, padded));
+        }
+        params
+    }
+
+    fn depthwise_params(&mut self, layer: &Layer, found: &Contraction) -> Vec<PackedId> {
+        let channels = found.groups;
+        let padded = channels.next_multiple_of(LANES);
+        let taps = found.taps();
+        let packing = Packing::Depthwise { channels, taps, flip: found.flip };
+        let mut params = vec![self.packed(layer.params[0], packing, padded * taps)];
+        if found.bias {
+            params.push(self.packed(layer.params[1], Packing::Rows, padded));
+        }
+        params
+    }
+}
