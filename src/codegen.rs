@@ -16,6 +16,7 @@ mod loops;
 mod math;
 pub mod memory;
 mod pack;
+mod suppress;
 pub mod tile;
 mod winograd;
 
@@ -143,6 +144,7 @@ fn build(
         Kernel::Contract(it) => contract::emit_contract(builder, target, plan, step, it, blob),
         Kernel::Depthwise(it) => contract::emit_depthwise(builder, target, plan, step, it, blob),
         Kernel::Winograd(it) => winograd::emit(builder, target, plan, step, it, blob),
+        Kernel::Suppress(it) => (Vec::new(), suppress::emit(builder, target, plan, step, it)),
     };
     let clif = if options.texts { function.display().to_string() } else { String::new() };
     let code = jit::compile(function, target);

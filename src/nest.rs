@@ -12,6 +12,7 @@
 
 pub mod interpret;
 pub mod print;
+pub mod suppress;
 
 use std::sync::Arc;
 

@@ -22,11 +22,12 @@ pub mod scan;
 use thiserror::Error;
 
 pub use constant::{Constant, Data, element_name};
-pub use read::{External, is_inside};
+pub use read::{Declared, External, is_inside};
 
 use crate::diag::Diagnostics;
 use crate::graph::Graph;
-use crate::weights::Weights;
+use crate::weights::{Element, Weights};
+use proto::element;
 
 /// How a model is imported.
 #[derive(Clone, Copy, Default)]
@@ -35,6 +36,8 @@ pub struct Options<'a> {
     pub inputs: &'a [(String, Vec<usize>)],
     /// Values of inputs by name; such an input is a constant and no input of the net.
     pub values: &'a [(String, Constant)],
+    /// The extent of an open first axis; 1 if not given.
+    pub batch: Option<usize>,
     /// Reads so many bytes, from an offset, of a file beside the model. The name stays inside the model's
     /// folder; the callback must refuse links.
     pub external: Option<&'a External<'a>>,
@@ -49,6 +52,32 @@ pub struct Port {
     pub dims: Vec<usize>,
     /// Its element type there, as [`proto::element`] names them; the net computes with f32.
     pub element: i32,
+}
+
+impl Port {
+    /// The element type that its values are written in.
+    pub fn element(&self) -> Element {
+        match self.element {
+            element::F64 => Element::F64,
+            element::F16 => Element::F16,
+            element::BF16 => Element::Bf16,
+            element::U8 => Element::U8,
+            element::I8 => Element::I8,
+            element::U16 => Element::U16,
+            element::I16 => Element::I16,
+            element::U32 => Element::U32,
+            element::I32 => Element::I32,
+            element::U64 => Element::U64,
+            element::I64 => Element::I64,
+            element::BOOL => Element::Bool,
+            _ => Element::F32,
+        }
+    }
+
+    /// Whether its elements are whole numbers or truth values.
+    pub fn is_whole(&self) -> bool {
+        !constant::is_real(self.element)
+    }
 }
 
 /// A model as netc's own.
@@ -133,14 +162,33 @@ pub fn decode(tensor: &proto::Tensor) -> Result<Constant, Fault> {
     constant::decode(tensor, None)
 }
 
-/// The names of a model's inputs, in the order of the file.
-pub fn input_names(bytes: Vec<u8>) -> Result<Vec<String>, Error> {
-    Ok(read::model(bytes)?.inputs()?.into_iter().map(|it| it.name).collect())
+/// A model file that has been read; its tensors keep the form of the file until they are asked for.
+pub struct File {
+    model: read::Model,
+    inputs: Vec<Declared>,
 }
 
-/// Imports a model, or says all that is wrong with it.
+impl File {
+    /// Reads a file, or says why it is none.
+    pub fn read(bytes: Vec<u8>) -> Result<File, Error> {
+        let model = read::model(bytes)?;
+        let inputs = model.inputs()?;
+        Ok(File { model, inputs })
+    }
+
+    /// What a caller gives, in the order of the file.
+    pub fn inputs(&self) -> &[Declared] {
+        &self.inputs
+    }
+
+    /// Imports the model, or says all that is wrong with it.
+    pub fn import(&self, name: &str, options: &Options<'_>) -> Result<Imported, Error> {
+        let net = raise::raise(&self.model, &self.inputs, options)?;
+        Ok(build::build(net, name))
+    }
+}
+
+/// Reads and imports a model, or says all that is wrong with it.
 pub fn import(bytes: Vec<u8>, name: &str, options: &Options<'_>) -> Result<Imported, Error> {
-    let model = read::model(bytes)?;
-    let net = raise::raise(&model, options)?;
-    Ok(build::build(net, name))
+    File::read(bytes)?.import(name, options)
 }

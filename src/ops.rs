@@ -32,6 +32,7 @@ mod erf;
 mod exp;
 mod expand;
 mod fc;
+mod filled;
 mod flatten;
 mod floor;
 mod gap;
@@ -51,6 +52,7 @@ mod maxpool;
 mod min;
 mod mish;
 mod mul;
+mod nms;
 mod normalise;
 mod pad;
 mod param;
@@ -89,6 +91,7 @@ pub use upsample::Resize;
 pub use window::Frame;
 
 use crate::diag::{Diagnostic, Span};
+use crate::nest::suppress::Suppress;
 use crate::nest::{Expr, Nest};
 use crate::shape::{Shape, Window};
 use crate::tensor::{Exact, Tensor};
@@ -132,6 +135,11 @@ pub trait Operator: Sized + Clone + PartialEq + std::fmt::Debug {
 
     /// What each element of the output is.
     fn lower(&self, inputs: &[&Shape], output: &Shape) -> Nest;
+
+    /// What it is if no nest can say it: then nobody asks [`Operator::lower`].
+    fn suppress(&self, _inputs: &[&Shape]) -> Option<Suppress> {
+        None
+    }
 
     /// `f(it)` if the operator maps every element on its own, so that it can join another layer's epilogue.
     fn pointwise(&self) -> Option<Expr> {
@@ -309,9 +317,19 @@ macro_rules! operators {
                 match self { $(Op::$name(op) => op.eval(inputs, params),)* }
             }
 
-            /// See [`Operator::lower`].
-            pub fn lower(&self, inputs: &[&Shape], output: &Shape) -> Nest {
-                match self { $(Op::$name(op) => op.lower(inputs, output),)* }
+            /// See [`Operator::lower`]; `None` for an operator that is no nest.
+            pub fn lower(&self, inputs: &[&Shape], output: &Shape) -> Option<Nest> {
+                match self {
+                    $(Op::$name(op) => match op.suppress(inputs) {
+                        Some(_) => None,
+                        None => Some(op.lower(inputs, output)),
+                    },)*
+                }
+            }
+
+            /// See [`Operator::suppress`].
+            pub fn suppress(&self, inputs: &[&Shape]) -> Option<Suppress> {
+                match self { $(Op::$name(op) => op.suppress(inputs),)* }
             }
 
             /// See [`Operator::pointwise`].
@@ -393,6 +411,8 @@ operators! {
     ceil::Ceil,
     floor::Floor,
     erf::Erf,
+    nms::Nms,
+    filled::Filled,
 }
 
 impl Op {

@@ -23,6 +23,7 @@ pub use winograd::{Cut, Winograd};
 
 use crate::graph::{Graph, NodeId, ParamId};
 use crate::interpret::Spread;
+use crate::nest::suppress::Suppress;
 use crate::nest::{Expr, Stage};
 use crate::shape::{Shape, Window};
 
@@ -120,6 +121,8 @@ pub enum Kernel {
     Depthwise(Depthwise),
     /// A 3x3 convolution with fewer multiplications.
     Winograd(Winograd),
+    /// Picks of boxes, one after another: operand 0 is boxes, operand 1 scores, temporary 0 a list of boxes.
+    Suppress(Suppress),
 }
 
 /// `output[at] = epilogue(value)` for every point of a stage.

@@ -122,7 +122,7 @@ fn params(case: &Case) -> Vec<Tensor> {
 fn nest_agrees(case: &Case, inputs: &[Tensor]) {
     let exact = eval(case, inputs);
     let shapes: Vec<&Shape> = inputs.iter().map(|it| &it.shape).collect();
-    let nest = case.op.lower(&shapes, &exact.shape);
+    let Some(nest) = case.op.lower(&shapes, &exact.shape) else { return };
     let params = params(case);
     let (operands, params): (Vec<&Tensor>, Vec<&Tensor>) =
         (inputs.iter().collect(), params.iter().collect());
@@ -160,7 +160,8 @@ fn pointwise_expressions_say_what_the_operator_does() {
 
 #[test]
 fn nan_reaches_the_output() {
-    let spreads = |case: &Case| !matches!(case.op, Op::Slice(_));
+    // A slice may leave it out; the places of boxes are no numbers made of scores.
+    let spreads = |case: &Case| !matches!(case.op, Op::Slice(_) | Op::Nms(_));
     for case in cases().iter().filter(|it| spreads(it)) {
         for i in 0..case.inputs.len() {
             let mut inputs = case.inputs.clone();

@@ -115,6 +115,8 @@ pub(super) struct WeightArgs {
 /// What the user says of an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Input {
+    /// As it was written.
+    text: String,
     /// The input; `None` where the net has only one.
     pub(super) name: Option<String>,
     /// Its extents, batch first.
@@ -148,11 +150,29 @@ fn bytes(text: &str) -> Result<u64, String> {
     number.checked_mul(1 << shift).ok_or_else(|| format!("`{text}` is too large"))
 }
 
+impl Input {
+    /// This as it is meant if the net's inputs have these names: a name may hold `=` itself.
+    pub(super) fn about_one_of(&self, names: &[&str]) -> Input {
+        let begins =
+            |it: &&&str| self.text.strip_prefix(**it).is_some_and(|it| it.starts_with('='));
+        let longest = names.iter().filter(begins).max_by_key(|it| it.len());
+        let named = |it: &&str| parts(&self.text, Some(it), &self.text[it.len() + 1..]).ok();
+        let mut meant = longest.and_then(named).unwrap_or_else(|| self.clone());
+        if let (None, [only]) = (&meant.name, names) {
+            meant.name = Some((*only).to_owned());
+        }
+        meant
+    }
+}
+
 fn input(text: &str) -> Result<Input, String> {
-    let (name, value) = match text.split_once('=') {
-        Some((name, value)) => (Some(name.to_owned()), value),
-        None => (None, text),
-    };
+    match text.split_once('=') {
+        Some((name, value)) => parts(text, Some(name), value),
+        None => parts(text, None, text),
+    }
+}
+
+fn parts(text: &str, name: Option<&str>, value: &str) -> Result<Input, String> {
     let (shape, path) = match value.split_once('@') {
         Some((shape, path)) if extents(shape).is_some() => (extents(shape), Some(path)),
         _ if extents(value).is_some() => (extents(value), None),
@@ -161,7 +181,8 @@ fn input(text: &str) -> Result<Input, String> {
     if value.is_empty() || path.is_some_and(str::is_empty) {
         return Err("write NAME=SHAPE, NAME=PATH or NAME=SHAPE@PATH".to_owned());
     }
-    Ok(Input { name, shape, path: path.map(PathBuf::from) })
+    let (text, name) = (text.to_owned(), name.map(str::to_owned));
+    Ok(Input { text, name, shape, path: path.map(PathBuf::from) })
 }
 
 /// `1x3x224x224`.
@@ -173,25 +194,34 @@ fn extents(text: &str) -> Option<Vec<usize>> {
 mod tests {
     use super::*;
 
+    type Parts<'a> = (Option<&'a str>, Option<&'a [usize]>, Option<&'a str>);
+
     #[test]
     fn inputs_are_shapes_files_or_both() {
-        let of = |name: Option<&str>, shape: Option<&[usize]>, path: Option<&str>| Input {
+        let of = |text: &str, (name, shape, path): Parts<'_>| Input {
+            text: text.to_owned(),
             name: name.map(str::to_owned),
             shape: shape.map(<[usize]>::to_vec),
             path: path.map(PathBuf::from),
         };
         let cases = [
-            ("image=1x3x8x8", of(Some("image"), Some(&[1, 3, 8, 8]), None)),
-            ("a=x.npy", of(Some("a"), None, Some("x.npy"))),
-            ("a=1x2@b@c.npy", of(Some("a"), Some(&[1, 2]), Some("b@c.npy"))),
-            ("a=b@c.png", of(Some("a"), None, Some("b@c.png"))),
-            ("cat.jpg", of(None, None, Some("cat.jpg"))),
-            ("5", of(None, Some(&[5]), None)),
+            ("image=1x3x8x8", (Some("image"), Some(&[1, 3, 8, 8][..]), None)),
+            ("a=x.npy", (Some("a"), None, Some("x.npy"))),
+            ("a=1x2@b@c.npy", (Some("a"), Some(&[1, 2]), Some("b@c.npy"))),
+            ("a=b@c.png", (Some("a"), None, Some("b@c.png"))),
+            ("=x.npy", (Some(""), None, Some("x.npy"))),
+            ("cat.jpg", (None, None, Some("cat.jpg"))),
+            ("5", (None, Some(&[5]), None)),
         ];
         for (text, want) in cases {
-            assert_eq!(input(text), Ok(want), "{text}");
+            assert_eq!(input(text), Ok(of(text, want)), "{text}");
         }
         assert!(input("a=").is_err() && input("a=1x2@").is_err());
+        let given = input("a=b=c=2x3").expect("an input");
+        assert_eq!(given.path, Some("b=c=2x3".into()));
+        let meant = given.about_one_of(&["a", "a=b=c", "a=b", "x"]);
+        assert_eq!(meant, of("a=b=c=2x3", (Some("a=b=c"), Some(&[2, 3]), None)));
+        assert_eq!(given.about_one_of(&["b"]), given);
     }
 
     #[test]

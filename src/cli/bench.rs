@@ -170,6 +170,7 @@ fn work(step: &Step) -> (&'static str, u64) {
         Kernel::Contract(it) => ("contract", outputs * it.in_channels as u64 * taps(&it.windows)),
         Kernel::Winograd(it) => ("winograd", outputs * (9 * it.in_channels) as u64),
         Kernel::Depthwise(it) => ("depthwise", outputs * taps(&it.windows)),
+        Kernel::Suppress(_) => ("suppress", 0),
     }
 }
 

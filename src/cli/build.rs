@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use super::args::NetArgs;
+use super::args::{Input, NetArgs};
+use super::input::{self, Content};
 use super::model::Model;
 use super::terminal::{Stop, Terminal};
 use super::{files, model, phase};
 use crate::diag::Sources;
 use crate::elaborate::{self, Elaborated};
-use crate::onnx::Imported;
+use crate::onnx::{Imported, Port};
 use crate::weights::Weights;
 
 /// A net that a file describes.
@@ -19,24 +20,34 @@ pub(super) struct Built {
     pub(super) weights: Option<Weights>,
     /// Inputs of the model that were given as constants.
     pub(super) constants: Vec<String>,
+    /// What the model's inputs and outputs are in its file; none for a `.net` file.
+    pub(super) ports: Option<Ports>,
+}
+
+/// What goes into a model and comes out, in the order of the graph's inputs and outputs.
+pub(super) struct Ports {
+    pub(super) inputs: Vec<Port>,
+    pub(super) outputs: Vec<Port>,
 }
 
 impl From<Model> for Built {
     fn from(model: Model) -> Self {
-        let Imported { graph, weights, remarks, .. } = model.imported;
+        let Imported { graph, weights, inputs, outputs, remarks } = model.imported;
         let net = Elaborated { graph, warnings: remarks, rules: Vec::new() };
-        Self { net, weights: Some(weights), constants: model.constants }
+        let ports = Some(Ports { inputs, outputs });
+        Self { net, weights: Some(weights), constants: model.constants, ports }
     }
 }
 
-/// What the flags ask for; `inputs` are further shapes of inputs.
+/// What the flags ask for; `given` is what they say of inputs, `inputs` are further shapes.
 pub(super) fn options(
     terminal: &Terminal,
     args: &NetArgs,
+    given: &[Input],
     inputs: &[(String, Vec<usize>)],
 ) -> Result<elaborate::Options, Stop> {
     let mut shapes = inputs.to_vec();
-    for input in &args.input {
+    for input in given {
         if let Some(shape) = &input.shape {
             let Some(name) = &input.name else {
                 let fault = "`--input` with a shape names the input: --input image=1x3x224x224";
@@ -59,23 +70,38 @@ pub(super) fn options(
     })
 }
 
+/// Imports a model at the sizes, and with the values, that the flags give.
+pub(super) fn import(terminal: &Terminal, file: &Path, args: &NetArgs) -> Result<Model, Stop> {
+    let source = model::read(terminal, file, args)?;
+    let mut arrays = Vec::new();
+    for input in &source.inputs {
+        if let (Some(name), Some(path)) = (&input.name, &input.path)
+            && let Content::Array(array) = input::read(terminal, path)?
+        {
+            arrays.push((name.as_str(), array));
+        }
+    }
+    let arrays: Vec<_> = arrays.iter().map(|it| (it.0, &it.1)).collect();
+    model::import(terminal, file, args, &source, &arrays)
+}
+
 /// Reads a file and builds its net; shows every diagnostic.
 pub(super) fn build(terminal: &Terminal, file: &Path, args: &NetArgs) -> Result<Built, Stop> {
     phase::enter("reading the net");
-    let options = options(terminal, args, &[])?;
     if model::is_model(file) {
-        let built: Built = model::import(terminal, file, args, &options.inputs)?.into();
+        let built: Built = import(terminal, file, args)?.into();
         if terminal.verbose > 0 {
             files::remark(terminal, file, &built.net.warnings)?;
         }
         return Ok(built);
     }
+    let options = options(terminal, args, &args.input, &[])?;
     let (mut sources, root) = files::source(terminal, file)?;
     let mut read = |path: &str| files::used(terminal, path);
     match elaborate::elaborate(&mut sources, root, &mut read, &options) {
         Ok(net) => {
             terminal.diagnose(&sources, &net.warnings)?;
-            Ok(Built { net, weights: None, constants: Vec::new() })
+            Ok(Built { net, weights: None, constants: Vec::new(), ports: None })
         }
         Err(found) => {
             terminal.diagnose(&sources, &found)?;
@@ -84,21 +110,18 @@ pub(super) fn build(terminal: &Terminal, file: &Path, args: &NetArgs) -> Result<
     }
 }
 
-/// [`build`] with further shapes of inputs and without a word; `None` if the net cannot be built.
+/// [`build`] of a `.net` file with further shapes of inputs and without a word; `None` if it cannot be built.
 pub(super) fn quietly(
     terminal: &Terminal,
     file: &Path,
     args: &NetArgs,
     inputs: &[(String, Vec<usize>)],
 ) -> Option<Built> {
-    let options = options(terminal, args, inputs).ok()?;
-    if model::is_model(file) {
-        return Some(model::try_import(file, args, &options.inputs).ok()?.ok()?.into());
-    }
+    let options = options(terminal, args, &args.input, inputs).ok()?;
     let mut sources = Sources::default();
     let source = files::used(terminal, file.to_str()?).ok()?;
     let root = sources.add(source);
     let mut read = |path: &str| files::used(terminal, path);
     let net = elaborate::elaborate(&mut sources, root, &mut read, &options).ok()?;
-    Some(Built { net, weights: None, constants: Vec::new() })
+    Some(Built { net, weights: None, constants: Vec::new(), ports: None })
 }

@@ -27,11 +27,11 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<(), Stop> {
         phase::enter("checking");
-        let options = build::options(terminal, &self.net, &[])?;
+        let options = build::options(terminal, &self.net, &self.net.input, &[])?;
         let mut faulty = false;
         for file in &self.files {
             if model::is_model(file) {
-                match model::import(terminal, file, &self.net, &options.inputs) {
+                match build::import(terminal, file, &self.net) {
                     Ok(model) => files::remark(terminal, file, &model.imported.remarks)?,
                     Err(Stop::Input) => faulty = true,
                     Err(other) => return Err(other),

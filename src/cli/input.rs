@@ -7,12 +7,12 @@ use clap::{Args, ValueEnum};
 use super::args::{Input, NetArgs};
 use super::build::{self, Built};
 use super::terminal::{Stop, Terminal};
-use super::{files, phase};
+use super::{files, model, phase};
 use crate::graph::Graph;
 use crate::picture::{Channels, Options, Picture, Resize};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
-use crate::weights::{self, npy};
+use crate::weights::{self, npy::Array};
 
 /// What happens to a picture before the net sees it, and which random numbers stand in for other inputs.
 #[derive(Debug, Default, Args)]
@@ -66,8 +66,8 @@ pub(super) struct Fed {
 }
 
 /// What a file holds.
-enum Content {
-    Array(Tensor),
+pub(super) enum Content {
+    Array(Array),
     Picture(Picture),
 }
 
@@ -79,41 +79,46 @@ pub(super) fn feed(
     args: &InputArgs,
 ) -> Result<Fed, Stop> {
     phase::enter("reading the inputs");
+    let source = model::is_model(file).then(|| model::read(terminal, file, net)).transpose()?;
+    let inputs = source.as_ref().map_or(&net.input, |it| &it.inputs);
     let mut contents = Vec::new();
-    for input in net.input.iter().filter(|it| it.path.is_some()) {
-        contents.push((input, read(terminal, input.path.as_deref().expect("a file was given"))?));
+    for input in inputs {
+        if let Some(path) = &input.path {
+            contents.push((input, path, read(terminal, path)?));
+        }
     }
-    let arrays: Vec<(String, Vec<usize>)> = contents
+    let arrays: Vec<(&str, &Array)> = contents
         .iter()
-        .filter_map(|(input, content)| match (content, &input.name, &input.shape) {
-            (Content::Array(array), Some(name), None) if array.shape.rank() > 1 => {
-                Some((name.clone(), array.shape.dims().to_vec()))
-            }
+        .filter_map(|(input, _, content)| match (content, &input.name) {
+            (Content::Array(array), Some(name)) => Some((name.as_str(), array)),
             _ => None,
         })
         .collect();
-    let built = match sized(terminal, file, net, &arrays) {
-        Some(built) => built,
-        None => build::build(terminal, file, net)?,
+    let built = match &source {
+        Some(source) => model::import(terminal, file, net, source, &arrays)?.into(),
+        None => match sized(terminal, file, net, &arrays) {
+            Some(built) => built,
+            None => build::build(terminal, file, net)?,
+        },
     };
     let graph = &built.net.graph;
     let mut values: Vec<Option<Tensor>> = vec![None; graph.inputs().len()];
     let constant = |it: &Input| it.name.as_ref().is_some_and(|it| built.constants.contains(it));
-    for (input, content) in contents.into_iter().filter(|it| !constant(it.0)) {
+    for (input, path, content) in contents.into_iter().filter(|it| !constant(it.0)) {
         let at = find(graph, input)?;
         let shape = &graph.node(graph.inputs()[at]).shape;
+        let is_whole = built.ports.as_ref().is_some_and(|it| it.inputs[at].is_whole());
         let fitted = match content {
-            Content::Array(array) => fit(array, shape),
+            Content::Array(array) => fit(&array, shape, is_whole),
             Content::Picture(picture) => {
                 check_normalise(graph, args)?;
                 picture.tensor(shape, &args.options())
             }
         };
-        let path = input.path.as_deref().expect("a file was given");
         values[at] =
             Some(fitted.map_err(|it| files::fault_of_data(terminal, path, "broken-input", it))?);
     }
-    for input in net.input.iter().filter(|it| it.path.is_none()) {
+    for input in inputs.iter().filter(|it| it.path.is_none()) {
         find(graph, input)?;
     }
     let ids = graph.inputs().iter();
@@ -130,8 +135,17 @@ fn sized(
     terminal: &Terminal,
     file: &Path,
     net: &NetArgs,
-    arrays: &[(String, Vec<usize>)],
+    arrays: &[(&str, &Array)],
 ) -> Option<Built> {
+    let arrays: Vec<(String, Vec<usize>)> = arrays
+        .iter()
+        .filter(|(name, array)| {
+            let shaped =
+                net.input.iter().any(|it| it.name.as_deref() == Some(name) && it.shape.is_some());
+            array.dims.len() > 1 && !shaped
+        })
+        .map(|(name, array)| ((*name).to_owned(), array.dims.clone()))
+        .collect();
     if arrays.is_empty() || file.as_os_str() == files::STREAM {
         return None;
     }
@@ -147,14 +161,15 @@ fn sized(
     if fits {
         return None;
     }
-    build::quietly(terminal, file, net, arrays)
+    build::quietly(terminal, file, net, &arrays)
 }
 
-fn read(terminal: &Terminal, path: &Path) -> Result<Content, Stop> {
+/// What a file holds.
+pub(super) fn read(terminal: &Terminal, path: &Path) -> Result<Content, Stop> {
     let bytes = files::bytes(path)?;
     let read = if bytes.starts_with(b"\x93NUMPY") || path.extension().is_some_and(|it| it == "npy")
     {
-        npy::read(&files::name(path), &bytes).map(Content::Array).map_err(|it| it.message)
+        Array::read(&files::name(path), &bytes).map(Content::Array).map_err(|it| it.message)
     } else {
         Picture::decode(&bytes).map(Content::Picture)
     };
@@ -177,14 +192,29 @@ fn find(graph: &Graph, input: &Input) -> Result<usize, Stop> {
     })
 }
 
-/// An array in the shape of an input; extents of 1 may be left out or added.
-fn fit(array: Tensor, shape: &Shape) -> Result<Tensor, String> {
-    let proper = |it: &Shape| it.dims().iter().copied().filter(|&it| it != 1).collect::<Vec<_>>();
-    if proper(&array.shape) != proper(shape) {
-        let (given, wanted) = (array.shape.dims(), shape.dims());
+/// An array in the shape of an input; extents of 1 may be left out or added. An input of whole numbers gets
+/// them as they are.
+fn fit(array: &Array, shape: &Shape, is_whole: bool) -> Result<Tensor, String> {
+    let proper = |it: &[usize]| it.iter().copied().filter(|&it| it != 1).collect::<Vec<_>>();
+    if proper(&array.dims) != proper(shape.dims()) {
+        let (given, wanted) = (&array.dims, shape.dims());
         return Err(format!("the array is {given:?}, the input is {wanted:?}"));
     }
-    Ok(Tensor::new(shape.clone(), array.data))
+    let floats = array.floats();
+    if is_whole {
+        let changed = match array.ints() {
+            Some(ints) => {
+                ints.iter().zip(&floats).find(|it| *it.1 as i64 != *it.0).map(|it| it.0.to_string())
+            }
+            None => floats.iter().find(|it| it.fract() != 0.0).map(f32::to_string),
+        };
+        if let Some(number) = changed {
+            return Err(format!(
+                "the input takes whole numbers that f32 can hold, and {number} is none"
+            ));
+        }
+    }
+    Ok(Tensor::new(shape.clone(), floats))
 }
 
 /// A net that normalises its input does so alone.

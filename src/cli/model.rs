@@ -4,26 +4,15 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path};
 
-use super::args::NetArgs;
-use super::files;
+use super::args::{Input, NetArgs};
 use super::terminal::{Stop, Terminal};
+use super::{build, files};
 use crate::onnx::{self, Constant, Imported, Options};
-use crate::weights::npy;
+use crate::weights::npy::Array;
 
 /// Whether a file is a model of ONNX's, by its name.
 pub(super) fn is_model(path: &Path) -> bool {
     path.extension().is_some_and(|it| it.eq_ignore_ascii_case("onnx"))
-}
-
-/// Imports a model, or says what is wrong with it.
-pub(super) fn import(
-    terminal: &Terminal,
-    path: &Path,
-    args: &NetArgs,
-    shapes: &[(String, Vec<usize>)],
-) -> Result<Model, Stop> {
-    try_import(path, args, shapes)?
-        .map_err(|it| files::fault_of_data(terminal, path, "broken-model", it.to_string()))
 }
 
 /// A model and which of its inputs were given as constants.
@@ -32,42 +21,83 @@ pub(super) struct Model {
     pub(super) constants: Vec<String>,
 }
 
-/// Imports a model at the sizes that the flags give; inputs whose values decide shapes are constants.
-pub(super) fn try_import(
-    path: &Path,
-    args: &NetArgs,
-    shapes: &[(String, Vec<usize>)],
-) -> Result<Result<Model, onnx::Error>, Stop> {
+/// A model file, and the flags about its inputs under their names in the file.
+pub(super) struct Source {
+    file: onnx::File,
+    pub(super) inputs: Vec<Input>,
+}
+
+/// Reads a model file.
+pub(super) fn read(terminal: &Terminal, path: &Path, args: &NetArgs) -> Result<Source, Stop> {
     if let Some((param, _)) = args.set.first() {
         let fault = format!("a model has no parameters, so `--set {param}=..` means nothing");
         return Err(Stop::Command(fault));
     }
+    let file = onnx::File::read(files::bytes(path)?).map_err(|it| broken(terminal, path, &it))?;
+    let names: Vec<&str> = file.inputs().iter().map(|it| it.name.as_str()).collect();
+    let inputs = args.input.iter().map(|it| it.about_one_of(&names)).collect();
+    Ok(Source { file, inputs })
+}
+
+fn broken(terminal: &Terminal, path: &Path, error: &onnx::Error) -> Stop {
+    files::fault_of_data(terminal, path, "broken-model", error.to_string())
+}
+
+/// Imports a model at the sizes of the flags and of the arrays, which are named. An input whose value decides
+/// a shape is a constant; its array is its value.
+pub(super) fn import(
+    terminal: &Terminal,
+    path: &Path,
+    args: &NetArgs,
+    source: &Source,
+    arrays: &[(&str, &Array)],
+) -> Result<Model, Stop> {
+    let shapes = build::options(terminal, args, &source.inputs, &[])?.inputs;
+    let of = |name: &str| arrays.iter().find(|it| it.0 == name).map(|it| it.1);
     let folder = files::folder(path).to_owned();
     let external = |name: &str, offset: u64, length: u64| beside(&folder, name, offset, length);
     let mut values: Vec<(String, Constant)> = Vec::new();
     loop {
-        let inputs: Vec<_> = shapes
-            .iter()
-            .filter(|it| !values.iter().any(|value| value.0 == it.0))
-            .cloned()
-            .collect();
-        let options = Options { inputs: &inputs, values: &values, external: Some(&external) };
-        let error = match onnx::import(files::bytes(path)?, &name(path), &options) {
+        let is_free = |name: &str| !values.iter().any(|it| it.0 == name);
+        let mut inputs: Vec<(String, Vec<usize>)> =
+            shapes.iter().filter(|it| is_free(&it.0)).cloned().collect();
+        for declared in source.file.inputs().iter().filter(|it| is_free(&it.name)) {
+            let rank = declared.dims.as_ref().map(Vec::len);
+            if let Some(array) = of(&declared.name)
+                && rank.is_none_or(|it| it == array.dims.len())
+                && !inputs.iter().any(|it| it.0 == declared.name)
+            {
+                inputs.push((declared.name.clone(), array.dims.clone()));
+            }
+        }
+        let options = Options {
+            inputs: &inputs,
+            values: &values,
+            batch: Some(args.batch),
+            external: Some(&external),
+        };
+        let error = match source.file.import(&name(path), &options) {
             Ok(imported) => {
                 let constants = values.into_iter().map(|it| it.0).collect();
-                return Ok(Ok(Model { imported, constants }));
+                return Ok(Model { imported, constants });
             }
             Err(error) => error,
         };
         let known = values.len();
         if let onnx::Error::NeedsValues(names) = &error {
-            for name in names {
-                values.extend(value(args, name)?.map(|it| (name.clone(), it)));
-            }
+            let found = names.iter().filter_map(|name| Some((name.clone(), constant(of(name)?))));
+            values.extend(found);
         }
         if values.len() == known {
-            return Ok(Err(error));
+            return Err(broken(terminal, path, &error));
         }
+    }
+}
+
+fn constant(array: &Array) -> Constant {
+    match array.ints() {
+        Some(data) => Constant::whole(array.dims.clone(), data),
+        None => Constant::real(array.dims.clone(), array.floats()),
     }
 }
 
@@ -80,21 +110,6 @@ fn name(path: &Path) -> String {
         name.insert_str(0, "Net_");
     }
     name
-}
-
-/// The value of an input that the flags give as an array.
-fn value(args: &NetArgs, name: &str) -> Result<Option<Constant>, Stop> {
-    let input = args.input.iter().find(|it| it.name.as_deref() == Some(name));
-    let Some(path) = input.and_then(|it| it.path.as_deref()) else { return Ok(None) };
-    let wrong = |it: String| Stop::Command(format!("the value of `{name}`: {it}"));
-    let array =
-        npy::read(&files::name(path), &files::bytes(path)?).map_err(|it| wrong(it.message))?;
-    let whole = array.data.iter().all(|it| it.fract() == 0.0);
-    let dims = array.shape.dims().to_vec();
-    Ok(Some(match whole {
-        true => Constant::whole(dims, array.data.iter().map(|&it| it as i64).collect()),
-        false => Constant::real(dims, array.data),
-    }))
 }
 
 /// Part of a file inside a folder: no link on the way, and no file that has another name.

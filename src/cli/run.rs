@@ -8,14 +8,16 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::args::{NetArgs, PlainFormat, WeightArgs};
+use super::build::Built;
 use super::compile::{self, MachineArgs};
 use super::input::{self, InputArgs};
 use super::terminal::{Stop, Terminal};
 use super::{files, phase, weigh};
-use crate::graph::{Epilogue, Graph, NodeId};
+use crate::graph::{Epilogue, Graph, NodeId, Output};
+use crate::ops::Op;
 use crate::report::shown;
 use crate::tensor::Tensor;
-use crate::weights::npz;
+use crate::weights::{Element, npz};
 
 /// Run once on pictures, arrays or random input
 ///
@@ -74,16 +76,10 @@ impl Run {
         session.run(&inputs).expect("the inputs have the net's shapes");
         let time_ns = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
         phase::enter("writing the outputs");
-        let outputs: Vec<(&str, NodeId, &Tensor)> = net
-            .graph
-            .outputs()
-            .iter()
-            .zip(session.outputs())
-            .map(|(output, tensor)| (output.name.as_str(), output.node, tensor))
-            .collect();
+        let outputs = outcomes(&fed.built, session.outputs());
         if let Some(path) = &self.save {
             let mut archive = std::io::Cursor::new(Vec::new());
-            npz::write(&mut archive, outputs.iter().map(|it| (it.0, it.2))).map_err(|it| {
+            npz::write(&mut archive, outputs.iter().map(Outcome::array)).map_err(|it| {
                 Stop::Command(format!("cannot write `{}`: {it}", files::name(path)))
             })?;
             files::write(terminal, path, archive.get_ref())?;
@@ -91,15 +87,15 @@ impl Run {
         match self.format {
             PlainFormat::Json => {
                 let mut named = Map::new();
-                for &(name, node, tensor) in &outputs {
-                    named.insert(name.to_owned(), self.json(&net.graph, node, tensor, &labels));
+                for it in &outputs {
+                    named.insert(it.name.to_owned(), self.json(it, &labels));
                 }
                 terminal.print_json(&json!({"schema": 1, "outputs": named, "time_ns": time_ns}))
             }
             PlainFormat::Text => {
                 let mut text = String::new();
-                for &(name, node, tensor) in &outputs {
-                    self.text(&mut text, name, &net.graph, node, tensor, &labels);
+                for it in &outputs {
+                    self.text(&mut text, it, &labels);
                 }
                 let _ = writeln!(text, "{:.3} ms", time_ns as f64 / 1e6);
                 terminal.print(&text)
@@ -113,15 +109,16 @@ impl Run {
         Ok(text.lines().map(|it| it.trim().to_owned()).collect())
     }
 
-    fn json(&self, graph: &Graph, node: NodeId, tensor: &Tensor, labels: &[String]) -> Value {
+    fn json(&self, result: &Outcome<'_>, labels: &[String]) -> Value {
         let mut output = json!({
-            "shape": tensor.shape.dims(),
-            "values": tensor.data.iter().map(|&it| number(it)).collect::<Vec<Value>>(),
+            "shape": result.dims,
+            "values": result.data.iter().map(|&it| number(it)).collect::<Vec<Value>>(),
         });
         if let Some(count) = self.top.or_else(|| (!labels.is_empty()).then_some(5)) {
-            let mut rows: Vec<Value> = rows(tensor)
+            let mut rows: Vec<Value> = result
+                .samples()
                 .map(|row| {
-                    let top = best(row, count, is_softmax(graph, node));
+                    let top = best(row, count, result.is_softmax);
                     let one = |it: &Top| {
                         json!({"index": it.index, "label": labels.get(it.index),
                                "value": number(it.value), "score": it.score})
@@ -134,30 +131,23 @@ impl Run {
         output
     }
 
-    fn text(
-        &self,
-        text: &mut String,
-        name: &str,
-        graph: &Graph,
-        node: NodeId,
-        tensor: &Tensor,
-        labels: &[String],
-    ) {
-        let _ = writeln!(text, "{} {:?}", shown(name), tensor.shape.dims());
-        let classes = tensor.shape.rank() == 2 && tensor.shape.channels() > 1;
+    fn text(&self, text: &mut String, result: &Outcome<'_>, labels: &[String]) {
+        let _ = writeln!(text, "{} {:?}", shown(result.name), result.dims);
+        let classes = matches!(result.dims[..], [_, count] if count > 1)
+            && matches!(result.element, Element::F32);
         let count = self.top.or_else(|| (classes || !labels.is_empty()).then_some(5));
         let Some(count) = count else {
             const SHOWN: usize = 8;
-            let first: Vec<String> = tensor.data.iter().take(SHOWN).map(f32::to_string).collect();
-            let more = if tensor.data.len() > SHOWN { ", .." } else { "" };
+            let first: Vec<String> = result.data.iter().take(SHOWN).map(f32::to_string).collect();
+            let more = if result.data.len() > SHOWN { ", .." } else { "" };
             let _ = writeln!(text, "  {}{more}", first.join(", "));
             return;
         };
-        for (sample, row) in rows(tensor).enumerate() {
-            if tensor.shape.batch() > 1 {
+        for (sample, row) in result.samples().enumerate() {
+            if result.dims.first().is_some_and(|it| *it > 1) {
                 let _ = writeln!(text, "  sample {sample}");
             }
-            for it in best(row, count, is_softmax(graph, node)) {
+            for it in best(row, count, result.is_softmax) {
                 const WIDTH: f64 = 24.0;
                 let bar = "█".repeat((it.score * WIDTH).round() as usize);
                 let label = labels.get(it.index).map_or(String::new(), |it| shown(it));
@@ -177,9 +167,49 @@ impl Run {
     }
 }
 
-/// The samples of an output.
-fn rows(tensor: &Tensor) -> impl Iterator<Item = &[f32]> {
-    tensor.data.chunks_exact((tensor.data.len() / tensor.shape.batch()).max(1))
+/// An output as it is shown and saved: a list of picks has as many rows as there are picks, and what comes from
+/// a model has the extents and the element type that its file says.
+struct Outcome<'a> {
+    name: &'a str,
+    dims: Vec<usize>,
+    element: Element,
+    data: &'a [f32],
+    is_softmax: bool,
+}
+
+/// The outputs of a run.
+fn outcomes<'a>(built: &'a Built, outputs: &'a [Tensor]) -> Vec<Outcome<'a>> {
+    let graph = &built.net.graph;
+    let ports = built.ports.as_ref().map(|it| it.outputs.as_slice());
+    let named = graph.outputs().iter().zip(outputs).enumerate();
+    let result = |(at, (output, tensor)): (usize, (&'a Output, &'a Tensor))| {
+        let port = ports.map(|it| &it[at]);
+        let mut dims = port.map_or_else(|| tensor.shape.dims().to_vec(), |it| it.dims.clone());
+        let mut data = tensor.data.as_slice();
+        if graph.layer(output.node).is_some_and(|it| matches!(it.op, Op::Nms(_))) {
+            let rows = data.chunks_exact(3).take_while(|it| it[0] >= 0.0).count();
+            (dims[0], data) = (rows, &data[..rows * 3]);
+        }
+        Outcome {
+            name: &output.name,
+            dims,
+            element: port.map_or(Element::F32, |it| it.element()),
+            data,
+            is_softmax: is_softmax(graph, output.node),
+        }
+    };
+    named.map(result).collect()
+}
+
+impl Outcome<'_> {
+    fn array(&self) -> npz::Array<'_> {
+        npz::Array { name: self.name, dims: &self.dims, element: self.element, data: self.data }
+    }
+
+    fn samples(&self) -> impl Iterator<Item = &[f32]> {
+        let count = self.dims.first().copied().unwrap_or(1).max(1);
+        self.data.chunks_exact((self.data.len() / count).max(1))
+    }
 }
 
 /// The largest values of a sample, with their share after softmax; NaN comes last.

@@ -39,6 +39,8 @@ pub(super) fn nanoseconds(step: &Step, bundled: bool) -> u64 {
             let terms = 9 * it.in_channels as u64;
             elements(&step.output.shape).saturating_mul(terms) / (2 * TILE)
         }
+        // Every score is read once, and those that count a few times more.
+        Kernel::Suppress(_) => elements(&step.inputs[1].shape).saturating_mul(2),
         Kernel::Depthwise(it) => {
             let taps: usize = it.windows.iter().map(|it| it.kernel).product();
             elements(&step.output.shape).saturating_mul(taps as u64 + 2) / (TILE / 2)

@@ -15,7 +15,8 @@ use super::linear::Linear;
 use super::pack::Blob;
 use crate::nest::{Affine, Buffer, Expr, Guard, Index};
 use crate::plan::{Home, LANES, Loops, Plan, Step, View};
-use scope::{Bundle, Operand, Scope, Shift, WIDTH, signed};
+pub(super) use scope::Operand;
+use scope::{Bundle, Scope, Shift, WIDTH, signed};
 
 /// Neighbours along the last axis that are evaluated together, where the expression is short.
 const POINTS: usize = 4;

@@ -68,6 +68,8 @@ impl Explain<'_> {
         }
         let advice = match call.entry.name {
             "concat" => self.resized(operands, fork, word),
+            // Its operands are not meant to be alike.
+            "nms" => None,
             _ => self.projection(operands, fork, word),
         };
         if let Some(advice) = advice {

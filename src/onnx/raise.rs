@@ -6,6 +6,7 @@
 mod activation;
 mod arithmetic;
 mod convolution;
+mod detect;
 mod normalise;
 mod pool;
 mod product;
@@ -60,6 +61,7 @@ fn handler(operator: &str) -> Option<Handler> {
     activation::handler(operator)
         .or_else(|| arithmetic::handler(operator))
         .or_else(|| convolution::handler(operator))
+        .or_else(|| detect::handler(operator))
         .or_else(|| rearrange::handler(operator))
         .or_else(|| normalise::handler(operator))
         .or_else(|| pool::handler(operator))
@@ -77,6 +79,8 @@ pub(super) struct Raise<'a> {
     values: HashMap<&'a str, Option<Value>>,
     /// Names of inputs of the net, for asking for their values.
     inputs: HashMap<Id, String>,
+    /// Values with more rows than the file's have, whose number only a run tells.
+    padded: HashSet<Id>,
     /// What the layers of this node are called.
     label: String,
     taken: names::Taken,
@@ -84,7 +88,11 @@ pub(super) struct Raise<'a> {
 }
 
 /// Raises a model, or says all that is wrong with it.
-pub(super) fn raise(model: &Model, options: &Options<'_>) -> Result<Net, Error> {
+pub(super) fn raise(
+    model: &Model,
+    inputs: &[Declared],
+    options: &Options<'_>,
+) -> Result<Net, Error> {
     let live = survey::live(&model.graph);
     let nodes = || model.graph.node.iter().zip(&live).filter(|it| *it.1).map(|it| it.0);
     let missing = survey::missing(nodes());
@@ -97,6 +105,7 @@ pub(super) fn raise(model: &Model, options: &Options<'_>) -> Result<Net, Error> 
         net: Net::default(),
         values: HashMap::new(),
         inputs: HashMap::new(),
+        padded: HashSet::new(),
         label: String::new(),
         taken: names::Taken::default(),
         budget: Budget::of(model.bytes),
@@ -104,7 +113,7 @@ pub(super) fn raise(model: &Model, options: &Options<'_>) -> Result<Net, Error> 
     for (at, tensor) in model.graph.initializer.iter().enumerate() {
         raise.values.insert(&tensor.name, Some(Value::Stored(at)));
     }
-    raise.add_inputs()?;
+    raise.add_inputs(inputs)?;
     let (mut faults, mut needs) = (Vec::new(), Vec::new());
     let read = model
         .graph
@@ -139,9 +148,8 @@ pub(super) fn raise(model: &Model, options: &Options<'_>) -> Result<Net, Error> 
 }
 
 impl<'a> Raise<'a> {
-    fn add_inputs(&mut self) -> Result<(), Error> {
+    fn add_inputs(&mut self, declared: &[Declared]) -> Result<(), Error> {
         let model = self.model;
-        let declared = model.inputs()?;
         let names: HashSet<&str> = model.graph.input.iter().map(|it| it.name.as_str()).collect();
         let (mut open, mut faults) = (Vec::new(), Vec::new());
         for (name, what) in self
@@ -166,19 +174,19 @@ impl<'a> Raise<'a> {
                 self.values.insert(name, Some(Value::Known(value)));
                 continue;
             }
-            match self.extents(&input) {
+            match self.extents(input) {
                 // What has no elements has no value to ask for.
                 Ok(Some(dims)) if dims.contains(&0) && dims.len() <= Shape::RANK_MAX => {
                     let none = Constant::none(dims, input.element);
                     self.values.insert(name, Some(Value::Known(none)));
                 }
                 Ok(Some(dims)) => match constant::shape(&dims) {
-                    Ok(shape) => self.add_input(name, &input, dims, shape),
+                    Ok(shape) => self.add_input(name, input, dims, shape),
                     Err(Fault::Wrong(fault) | Fault::Needs(fault)) => {
                         faults.push(format!("the input `{name}`: {fault}"));
                     }
                 },
-                Ok(None) => open.push(input.name),
+                Ok(None) => open.push(input.name.clone()),
                 Err(fault) => faults.push(fault),
             }
         }
@@ -200,7 +208,7 @@ impl<'a> Raise<'a> {
         self.values.insert(name, Some(Value::Made(made)));
     }
 
-    /// The extents of an input: as given, or as declared. An open first extent is a batch of 1.
+    /// The extents of an input: as given, or as declared. An open first extent is the batch.
     fn extents(&self, input: &Declared) -> Result<Option<Vec<usize>>, String> {
         let given = self.options.inputs.iter().find(|it| it.0 == input.name).map(|it| &it.1);
         let name = &input.name;
@@ -219,7 +227,7 @@ impl<'a> Raise<'a> {
         }
         let size = |(axis, dim): (usize, &Extent)| match dim {
             Extent::Size(size) if *size > 0 => usize::try_from(*size).ok(),
-            _ if axis == 0 && declared.len() > 1 => Some(1),
+            _ if axis == 0 && declared.len() > 1 => Some(self.options.batch.unwrap_or(1)),
             Extent::Size(_) | Extent::Symbol(_) => None,
         };
         Ok(declared.iter().enumerate().map(size).collect())
@@ -273,6 +281,14 @@ impl<'a> Raise<'a> {
 
     fn raise_step(&mut self, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
         let operator = step.node.op_type.as_str();
+        let padded =
+            |it: &&Value| matches!(it, Value::Made(made) if self.padded.contains(&made.id));
+        if step.inputs.iter().find(padded).is_some() && !matches!(operator, "Identity" | "Cast") {
+            return Err(Fault::new(
+                "it reads the picks of a suppression, whose number is known only when the net runs; \
+                 cut the model before it",
+            ));
+        }
         let known = |it: &Value| matches!(it, Value::Absent | Value::Known(_) | Value::Stored(_));
         if fold::knows(operator) && step.inputs.iter().all(known) {
             let constants: Result<Vec<_>, Fault> =
@@ -432,9 +448,11 @@ impl<'a> Raise<'a> {
         let shapes: Vec<&Shape> = operands.iter().map(|it| &it.shape).collect();
         let output = infer(&op, &shapes)?;
         check_params(&op, &shapes, &params)?;
-        if output.elements() > self.budget.left()
-            || !self.budget.affords(op.lower(&shapes, &output).terms(), output.elements())
-        {
+        if output.elements() > self.budget.left() {
+            return Ok(None);
+        }
+        let nest = op.lower(&shapes, &output);
+        if !nest.is_some_and(|it| self.budget.affords(it.terms(), output.elements())) {
             return Ok(None);
         }
         let (operands, params): (Vec<_>, Vec<_>) =

@@ -23,13 +23,15 @@ pub(super) struct Model {
     pub(super) initializers: HashMap<String, usize>,
 }
 
-/// What is known of an input.
+/// What a file says of an input.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Declared {
-    pub(super) name: String,
-    pub(super) element: i32,
+pub struct Declared {
+    /// Its name.
+    pub name: String,
+    /// Its element type, as [`proto::element`] names them.
+    pub element: i32,
     /// The extents; `None` if the rank is unknown.
-    pub(super) dims: Option<Vec<Extent>>,
+    pub dims: Option<Vec<Extent>>,
 }
 
 /// The most faults that are listed.

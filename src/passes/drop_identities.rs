@@ -43,7 +43,8 @@ fn identity(graph: &Graph, id: NodeId) -> Option<String> {
     let shape = &graph.node(id).shape;
     let shapes = graph.operand_shapes(id);
     let copies = shapes == [shape]
-        && (matches!(layer.op, Op::Reshape(_)) || copies(&layer.op.lower(&shapes, shape), shape));
+        && (matches!(layer.op, Op::Reshape(_))
+            || layer.op.lower(&shapes, shape).is_some_and(|it| copies(&it, shape)));
     copies.then(|| format!("`{name}` leaves {shape} as it is"))
 }
 

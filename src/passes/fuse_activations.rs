@@ -43,7 +43,10 @@ fn obstacle(graph: &Graph, why: &Why, from: NodeId, id: NodeId) -> Option<String
     }
     let layer = graph.layer(from).expect("an input is wanted elsewhere");
     let shapes = graph.operand_shapes(from);
-    let nest = layer.op.lower(&shapes[..taken(graph, from)], &graph.node(from).shape);
+    let name = layer.op.entry().name;
+    let Some(nest) = layer.op.lower(&shapes[..taken(graph, from)], &graph.node(from).shape) else {
+        return Some(format!("{} ({name}) has no epilogue", why.name(from)));
+    };
     let moves = nest.stages.iter().all(|it| matches!(it.value, Expr::Load(..)));
-    moves.then(|| format!("{} ({}) only moves data", why.name(from), layer.op.entry().name))
+    moves.then(|| format!("{} ({name}) only moves data", why.name(from)))
 }

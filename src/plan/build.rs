@@ -13,6 +13,7 @@ use super::view::{Buffer, BufferId, Home, View};
 use super::winograd::{self, Cut};
 use super::{Algorithms, Kernel, LANES, Loops, Options, Packed, PackedId, Packing, Plan, Step};
 use crate::graph::{Epilogue, Graph, Kind, Layer, NodeId, ParamId};
+use crate::nest::suppress::Suppress;
 use crate::nest::{self, Affine, Binary, Expr, Index, Nest, Stage};
 use crate::ops::Op;
 use crate::shape::Shape;
@@ -29,6 +30,8 @@ enum Recipe {
     Winograd(Contraction, Cut),
     /// Loops.
     Nest(Nest),
+    /// Picks of boxes.
+    Suppress(Suppress),
 }
 
 pub(super) struct Builder<'a> {
@@ -108,7 +111,10 @@ impl Builder<'_> {
         if self.is_alias(id, layer) {
             return Recipe::Alias;
         }
-        let nest = layer.op.lower(&shapes[..taken], &node.shape);
+        if let Some(suppress) = layer.op.suppress(&shapes[..taken]) {
+            return Recipe::Suppress(suppress);
+        }
+        let nest = layer.op.lower(&shapes[..taken], &node.shape).expect("all else is a nest");
         match select::contraction(&nest) {
             Some(found) if found.has_tiles() && self.reads_tiles(node.operands()[0], &found) => {
                 match self.cut(&found, &node.shape) {
@@ -247,6 +253,7 @@ impl Builder<'_> {
             Recipe::Contract(found) => self.emit_contract(position, id, found, None),
             Recipe::Winograd(found, cut) => self.emit_contract(position, id, found, Some(*cut)),
             Recipe::Nest(nest) => self.emit_nest(position, id, nest),
+            Recipe::Suppress(it) => self.emit_suppress(position, id, it),
         }
         self.recipes.insert(id, recipe);
         self.plan.values.push((id, self.views[&id].clone()));
@@ -435,6 +442,16 @@ impl Builder<'_> {
             let done = i + 1 == stages.len();
             self.step(id, kernel, inputs, params.clone(), temps.clone(), to, done);
         }
+    }
+
+    fn emit_suppress(&mut self, position: usize, id: NodeId, suppress: &Suppress) {
+        let output = self.output_view(position, id, &[]);
+        let inputs: Vec<_> =
+            self.graph.node(id).operands().iter().map(|it| self.views[it].clone()).collect();
+        let boxes = inputs[1].shape.dims()[2];
+        let list = self.temp(&Shape::of(&[boxes]));
+        let kernel = Kernel::Suppress(suppress.clone());
+        self.step(id, kernel, inputs, Vec::new(), vec![list], output, true);
     }
 
     fn rows(&mut self, param: ParamId) -> PackedId {

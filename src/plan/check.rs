@@ -14,7 +14,8 @@ impl Plan {
     ///    been written over it since;
     /// 4. what a step writes overlaps nothing that it reads, except an operand of the same geometry that
     ///    it reads only at the place it writes;
-    /// 5. a halo is never written.
+    /// 5. a halo is never written;
+    /// 6. what a step writes for itself overlaps nothing that it reads or leaves.
     pub fn check(&self) {
         let mut memory = Memory { plan: self, live: Vec::new() };
         for (at, step) in self.steps.iter().enumerate() {
@@ -62,6 +63,14 @@ impl<'a> Memory<'a> {
                     self.is_written(view).map_err(|it| format!("operand {i}: {it}"))?
                 }
             }
+        }
+        if let Some(scratch) = scratch(step) {
+            self.inside(scratch)?;
+            let others = reads.iter().map(|it| it.1).chain([&step.output]);
+            if others.into_iter().any(|it| self.overlap(it, scratch)) {
+                return Err("works in the memory of an operand or of its output".to_owned());
+            }
+            self.write(scratch);
         }
         self.inside(&step.output)?;
         match self.plan.buffers[step.output.buffer.0].home {
@@ -151,7 +160,9 @@ fn inputs_read(step: &Step) -> impl Iterator<Item = (usize, &View)> {
             let mut exprs = it.epilogue.iter().chain([&it.stage.value]);
             exprs.any(|it| reads(it, Buffer::Input(at)))
         }
-        Kernel::Contract(_) | Kernel::Depthwise(_) | Kernel::Winograd(_) => true,
+        Kernel::Contract(_) | Kernel::Depthwise(_) | Kernel::Winograd(_) | Kernel::Suppress(_) => {
+            true
+        }
     };
     step.inputs.iter().enumerate().filter(move |it| is_read(it.0))
 }
@@ -162,6 +173,11 @@ fn temps_read(step: &Step) -> impl Iterator<Item = &View> {
         let Kernel::Loops(it) = &step.kernel else { return None };
         reads(&it.stage.value, Buffer::Temp(i)).then_some(view)
     })
+}
+
+/// The temporary that a step writes for itself and reads.
+fn scratch(step: &Step) -> Option<&View> {
+    matches!(step.kernel, Kernel::Suppress(_)).then(|| &step.temps[0])
 }
 
 fn reads(expr: &Expr, buffer: Buffer) -> bool {
@@ -196,6 +212,7 @@ fn in_place(step: &Step, operand: usize, view: &View) -> bool {
             Kernel::Contract(it) => operand > 0 && it.epilogue.contains(&Post::Add(operand)),
             Kernel::Depthwise(it) => operand > 0 && it.epilogue.contains(&Post::Add(operand)),
             Kernel::Winograd(it) => operand > 0 && it.epilogue.contains(&Post::Add(operand)),
+            Kernel::Suppress(_) => false,
         }
 }
 

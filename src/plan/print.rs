@@ -70,6 +70,10 @@ impl fmt::Display for Kernel {
                 write!(f, " tile {}", cut.vectors * super::LANES)?;
                 write_epilogue(f, it.bias, &it.epilogue)
             }
+            Kernel::Suppress(it) => {
+                write!(f, "suppress {} most {} iou {:?}", it.form, it.most, it.iou)?;
+                it.score.map_or(Ok(()), |it| write!(f, " score {it:?}"))
+            }
             Kernel::Depthwise(it) => {
                 f.write_str("depthwise")?;
                 write_windows(f, &it.windows)?;

@@ -260,7 +260,7 @@ mod tests {
             Op::parse(layer, Span::default(), &given).expect("a layer").expect("its arguments");
         let input = Shape::of(input);
         let output = op.infer(&[&input]).expect("a shape");
-        contraction(&op.lower(&[&input], &output))
+        contraction(&op.lower(&[&input], &output)?)
     }
 
     fn int(value: i64) -> Value {

@@ -71,9 +71,27 @@ impl Element {
             Element::F64 => each(bytes, |it| f64::from_le_bytes(it) as f32),
         }
     }
+
+    /// Converts little-endian elements to whole numbers; `None` for a floating-point type. Unsigned numbers
+    /// from 2^63 on are taken for the largest.
+    pub(super) fn decode_whole(self, bytes: &[u8]) -> Option<Vec<i64>> {
+        let large = |it| i64::try_from(u64::from_le_bytes(it)).unwrap_or(i64::MAX);
+        Some(match self {
+            Element::Bool => bytes.iter().map(|&it| i64::from(it != 0)).collect(),
+            Element::U8 => bytes.iter().map(|&it| i64::from(it)).collect(),
+            Element::I8 => bytes.iter().map(|&it| i64::from(it.cast_signed())).collect(),
+            Element::U16 => each(bytes, |it| i64::from(u16::from_le_bytes(it))),
+            Element::I16 => each(bytes, |it| i64::from(i16::from_le_bytes(it))),
+            Element::U32 => each(bytes, |it| i64::from(u32::from_le_bytes(it))),
+            Element::I32 => each(bytes, |it| i64::from(i32::from_le_bytes(it))),
+            Element::U64 => each(bytes, large),
+            Element::I64 => each(bytes, i64::from_le_bytes),
+            Element::F16 | Element::Bf16 | Element::F32 | Element::F64 => return None,
+        })
+    }
 }
 
-fn each<const N: usize>(bytes: &[u8], convert: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+fn each<const N: usize, T>(bytes: &[u8], convert: impl Fn([u8; N]) -> T) -> Vec<T> {
     let (elements, _) = bytes.as_chunks::<N>();
     elements.iter().map(|&it| convert(it)).collect()
 }
@@ -101,6 +119,8 @@ mod tests {
         ];
         for &(element, bytes, want) in cases {
             assert_eq!(element.decode(bytes), [want], "{element:?}");
+            let whole = element.decode_whole(bytes);
+            assert!(whole.is_none_or(|it| it == [want as i64]), "{element:?}");
             assert_eq!(bytes.len(), element.bytes(), "{element:?}");
         }
     }

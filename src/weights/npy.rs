@@ -32,19 +32,58 @@ pub(super) struct Layout {
     pub(super) fortran: bool,
 }
 
+/// An array as it is in a file, of any extents.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Array {
+    /// Its extents; none for a scalar, and 0 is possible.
+    pub dims: Vec<usize>,
+    /// Its element type.
+    pub element: Element,
+    /// Its elements, little-endian, last axis fastest.
+    bytes: Vec<u8>,
+}
+
+impl Array {
+    /// Reads a `.npy` file.
+    pub fn read(name: &str, bytes: &[u8]) -> Result<Array, FileError> {
+        let fail = |message| FileError { file: name.to_owned(), message };
+        let layout = layout(bytes).map_err(fail)?;
+        let element = *layout.element.as_ref().map_err(|it| fail(unknown(it)))?;
+        let data = &bytes[layout.skip..];
+        let count = layout.dims.iter().try_fold(1_usize, |it, &dim| it.checked_mul(dim));
+        if count.and_then(|it| it.checked_mul(element.bytes())) != Some(data.len()) {
+            let (dims, there) = (&layout.dims, data.len());
+            let each = element.bytes();
+            let message =
+                format!("the array is {dims:?} with {each} bytes an element, but has {there}");
+            return Err(fail(message));
+        }
+        let bytes = layout.ordered(data.to_vec(), element.bytes());
+        Ok(Array { dims: layout.dims, element, bytes })
+    }
+
+    /// The elements as f32.
+    pub fn floats(&self) -> Vec<f32> {
+        self.element.decode(&self.bytes)
+    }
+
+    /// The elements as whole numbers; `None` if they are of a floating-point type.
+    pub fn ints(&self) -> Option<Vec<i64>> {
+        self.element.decode_whole(&self.bytes)
+    }
+
+    /// As a tensor of f32. Every extent must be at least 1.
+    pub fn tensor(&self) -> Result<Tensor, String> {
+        let shape = Shape::checked(&self.dims)
+            .ok_or_else(|| format!("an array of shape {:?} cannot be used", self.dims))?;
+        Ok(Tensor::new(shape, self.floats()))
+    }
+}
+
 /// Reads a `.npy` file as f32. Every extent must be at least 1.
 pub fn read(name: &str, bytes: &[u8]) -> Result<Tensor, FileError> {
-    let fail = |message| FileError { file: name.to_owned(), message };
-    let layout = layout(bytes).map_err(fail)?;
-    let shape = Shape::checked(&layout.dims)
-        .ok_or_else(|| fail(format!("an array of shape {:?} cannot be used", layout.dims)))?;
-    let element = layout.element.as_ref().map_err(|it| fail(unknown(it)))?;
-    let data = &bytes[layout.skip..];
-    if data.len() != shape.elements() * element.bytes() {
-        let (want, there) = (shape.elements() * element.bytes(), data.len());
-        return Err(fail(format!("the array has {want} bytes, {there} are there")));
-    }
-    Ok(Tensor::new(shape, layout.decode(data.to_vec())))
+    let array = Array::read(name, bytes)?;
+    array.tensor().map_err(|message| FileError { file: name.to_owned(), message })
 }
 
 /// What to say of an element type that has no conversion.
@@ -125,26 +164,31 @@ fn element(dtype: &DType) -> (Result<Element, String>, bool) {
 
 impl Layout {
     /// The elements as f32, last axis fastest. `bytes` has them all; the element type has a conversion.
-    pub(super) fn decode(&self, mut bytes: Vec<u8>) -> Vec<f32> {
+    pub(super) fn decode(&self, bytes: Vec<u8>) -> Vec<f32> {
         let element = self.element.as_ref().expect("the element type has a conversion");
+        element.decode(&self.ordered(bytes, element.bytes()))
+    }
+
+    /// The elements of so many bytes each, little-endian and last axis fastest.
+    fn ordered(&self, mut bytes: Vec<u8>, size: usize) -> Vec<u8> {
         if self.swapped {
-            bytes.chunks_exact_mut(element.bytes()).for_each(<[u8]>::reverse);
+            bytes.chunks_exact_mut(size).for_each(<[u8]>::reverse);
         }
-        let data = element.decode(&bytes);
-        if self.fortran { transposed(&data, &self.dims) } else { data }
+        if self.fortran { transposed(&bytes, &self.dims, size) } else { bytes }
     }
 }
 
-/// From first axis fastest to last axis fastest.
-fn transposed(data: &[f32], dims: &[usize]) -> Vec<f32> {
-    let mut strides = vec![1; dims.len()];
+/// From first axis fastest to last axis fastest, for elements of so many bytes.
+fn transposed(data: &[u8], dims: &[usize], size: usize) -> Vec<u8> {
+    let mut strides = vec![size; dims.len()];
     for axis in 1..dims.len() {
         strides[axis] = strides[axis - 1] * dims[axis - 1];
     }
     let mut index = vec![0; dims.len()];
     let mut moved = Vec::with_capacity(data.len());
-    for _ in 0..data.len() {
-        moved.push(data[index.iter().zip(&strides).map(|(i, stride)| i * stride).sum::<usize>()]);
+    while moved.len() < data.len() {
+        let at = index.iter().zip(&strides).map(|(i, stride)| i * stride).sum::<usize>();
+        moved.extend_from_slice(&data[at..at + size]);
         for axis in (0..dims.len()).rev() {
             index[axis] += 1;
             if index[axis] < dims[axis] {

@@ -4,14 +4,15 @@ use std::fmt;
 use std::io::{Cursor, Read, Seek, Write};
 use std::sync::Arc;
 
-use npyz::WriterBuilder;
+use half::f16;
 use npyz::npz::NpzWriter;
+use npyz::{AutoSerialize, WriterBuilder};
 use zip::write::FileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive};
 
+use super::decode::Element;
 use super::file::{Data, Entry, Place, TENSORS_MAX};
 use super::npy::{self, Layout};
-use crate::tensor::Tensor;
 
 /// The most bytes that one member may inflate to.
 const INFLATED_MAX: u64 = 16 << 30;
@@ -112,24 +113,57 @@ impl Archive {
     }
 }
 
-/// Writes named arrays as f32 `.npz`, uncompressed and without the time of day: equal arrays give equal
-/// bytes.
+/// An array to be written.
+#[derive(Clone, Debug)]
+pub struct Array<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its extents; none for a scalar, and 0 is possible.
+    pub dims: &'a [usize],
+    /// The element type that it gets; NumPy has no bf16, which becomes f32.
+    pub element: Element,
+    /// Its elements, last axis fastest.
+    pub data: &'a [f32],
+}
+
+/// Writes named arrays as `.npz`, uncompressed and without the time of day: equal arrays give equal bytes.
 pub fn write<'a, W: Write + Seek>(
     out: W,
-    arrays: impl IntoIterator<Item = (&'a str, &'a Tensor)>,
+    arrays: impl IntoIterator<Item = Array<'a>>,
 ) -> std::io::Result<()> {
     let mut writer = NpzWriter::new(out);
-    for (name, tensor) in arrays {
-        let options = FileOptions::default()
-            .compression_method(CompressionMethod::Stored)
-            .last_modified_time(DateTime::default())
-            .large_file(tensor.data.len() >= 1 << 29);
-        let shape: Vec<u64> = tensor.shape.dims().iter().map(|&it| it as u64).collect();
-        let mut array =
-            writer.array::<f32>(name, options)?.default_dtype().shape(&shape).begin_nd()?;
-        array.extend(tensor.data.iter().copied())?;
-        array.finish()?;
+    for it in arrays {
+        match it.element {
+            Element::Bool => put(&mut writer, &it, |it| it != 0.0),
+            Element::U8 => put(&mut writer, &it, |it| it as u8),
+            Element::I8 => put(&mut writer, &it, |it| it as i8),
+            Element::U16 => put(&mut writer, &it, |it| it as u16),
+            Element::I16 => put(&mut writer, &it, |it| it as i16),
+            Element::U32 => put(&mut writer, &it, |it| it as u32),
+            Element::I32 => put(&mut writer, &it, |it| it as i32),
+            Element::U64 => put(&mut writer, &it, |it| it as u64),
+            Element::I64 => put(&mut writer, &it, |it| it as i64),
+            Element::F16 => put(&mut writer, &it, f16::from_f32),
+            Element::Bf16 | Element::F32 => put(&mut writer, &it, |it| it),
+            Element::F64 => put(&mut writer, &it, f64::from),
+        }?;
     }
     writer.zip_writer().finish()?;
     Ok(())
+}
+
+fn put<W: Write + Seek, T: AutoSerialize>(
+    writer: &mut NpzWriter<W>,
+    array: &Array<'_>,
+    convert: impl Fn(f32) -> T,
+) -> std::io::Result<()> {
+    let options = FileOptions::default()
+        .compression_method(CompressionMethod::Stored)
+        .last_modified_time(DateTime::default())
+        .large_file(array.data.len() * size_of::<T>() >= 1 << 31);
+    let shape: Vec<u64> = array.dims.iter().map(|&it| it as u64).collect();
+    let mut member =
+        writer.array::<T>(array.name, options)?.default_dtype().shape(&shape).begin_nd()?;
+    member.extend(array.data.iter().map(|&it| convert(it)))?;
+    member.finish()
 }

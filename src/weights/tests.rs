@@ -97,9 +97,9 @@ fn hostile_headers_are_errors() {
 
 fn archive() -> Vec<u8> {
     let mut out = Cursor::new(Vec::new());
-    let a = Tensor::new(Shape::of(&[2]), vec![1.5, -2.0]);
-    let b = Tensor::new(Shape::of(&[1, 1]), vec![3.0]);
-    npz::write(&mut out, [("a", &a), ("b", &b)]).unwrap();
+    let a = npz::Array { name: "a", dims: &[2], element: Element::F32, data: &[1.5, -2.0] };
+    let b = npz::Array { name: "b", dims: &[1, 1], element: Element::I64, data: &[3.0] };
+    npz::write(&mut out, [a, b]).unwrap();
     out.into_inner()
 }
 

@@ -349,6 +349,47 @@ case("permute", {"order": [2, 0, 1]}, [[2, 3, 4]], lambda x: x.permute(2, 0, 1))
 case("concat", {"axis": 0}, [[2, 3], [1, 3]], lambda *a: torch.cat(a, 0))
 case("softmax", {"axis": 0}, [[3, 4]], lambda x: F.softmax(x, 0))
 
+def nms(args, boxes, scores, special=False):
+    """Every pair of boxes first, then greedily down each class."""
+    def compute(boxes, scores):
+        if args.get("form") == "centre":
+            half = boxes[..., 2:] / 2
+            low, high = boxes[..., :2] - half, boxes[..., :2] + half
+        else:
+            a, b = boxes[..., :2], boxes[..., 2:]
+            low, high = torch.where(a < b, a, b), torch.where(a > b, a, b)
+        area = (high - low).prod(-1)
+        rows = []
+        for n in range(scores.shape[0]):
+            a, b = high[n][:, None], high[n][None]
+            c, d = low[n][:, None], low[n][None]
+            side = torch.where(a < b, a, b) - torch.where(c > d, c, d)
+            both = torch.where((side > 0).all(-1), side.prod(-1), 0.0)
+            iou = both / (area[n][:, None] + area[n][None] - both)
+            for c in range(scores.shape[1]):
+                least = args.get("score", -math.inf)
+                counts = [i for i, s in enumerate(scores[n, c].tolist()) if s > least or ("score" not in args and s == s)]
+                counts.sort(key=lambda i: -scores[n, c, i].item())
+                kept = []
+                for i in counts:
+                    if len(kept) < args.get("most", 10**9) and all(not iou[k, i] > args.get("iou", 0.5) for k in kept):
+                        kept.append(i)
+                rows += [[n, c, i] for i in kept]
+        capacity = args.get("capacity", scores.shape[0] * scores.shape[1] * min(scores.shape[2], args.get("most", 10**9)))
+        rows = (rows + [[-1, -1, -1]] * capacity)[:capacity]
+        return torch.tensor(rows).double()
+
+    case("nms", args, [boxes, scores], compute, special=special)
+
+
+nms({}, [1, 9, 4], [1, 2, 9])
+nms({"iou": 0.25, "score": 0.125, "most": 3}, [2, 30, 4], [2, 3, 30])
+nms({"iou": 0.4, "score": -1, "form": "centre", "capacity": 11}, [1, 21, 4], [1, 5, 21])
+nms({"iou": 0.75, "capacity": 100}, [3, 17, 4], [3, 1, 17], special=True)
+nms({"iou": 0.0, "score": 1.5}, [1, 1, 4], [1, 1, 1])
+case("filled", {}, [[9, 3]], lambda x: (x[:, 0] >= 0).sum().double().reshape(1))
+case("filled", {}, [[2, 1]], lambda x: (x[:, 0] >= 0).sum().double().reshape(1))
+
 with open(HERE / "operators.json", "w") as f:
     f.write("[\n" + ",\n".join(json.dumps(it) for it in OUT) + "\n]\n")
 

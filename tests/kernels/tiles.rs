@@ -235,3 +235,36 @@ fn threads_change_no_bit() {
         }
     });
 }
+
+#[test]
+fn picks_of_boxes() {
+    for seed in 1..=12 {
+        let mut random = Random(seed * 0x9e37_79b9);
+        (0..9).for_each(|_| assert_ne!(random.next(), 0));
+        let int = |it: usize| Value::Int(i64::try_from(it).unwrap());
+        let (boxes, classes) = (random.between(1, 40), random.between(1, 9));
+        let (mut net, x) = Net::new(&[random.between(1, 3), boxes, 4 + classes]);
+        let cut = |from, to| [("axis", int(2)), ("from", int(from)), ("to", int(to))];
+        let places = net.add("slice", &cut(0, 4), &[x]);
+        let scores = net.add("slice", &cut(4, 4 + classes), &[x]);
+        let order = Value::List([0, 2, 1].map(int).into());
+        let scores = net.add("permute", &[("order", order)], &[scores]);
+        let mut args = vec![("iou", Value::Number([0.0, 0.2, 0.5][random.between(0, 2)]))];
+        if random.flip() {
+            args.push(("score", Value::Number(0.5)));
+        }
+        if random.flip() {
+            args.push(("most", int(random.between(1, 5))));
+        }
+        if random.flip() {
+            args.push(("form", Value::Text("centre".to_owned())));
+        }
+        if random.flip() {
+            args.push(("capacity", int(random.between(1, 60))));
+        }
+        let picks = net.add("nms", &args, &[places, scores]);
+        net.graph.add_output("picks", picks);
+        let count = net.add("filled", &[], &[picks]);
+        check(net, count, seed);
+    }
+}

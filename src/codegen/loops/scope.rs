@@ -16,7 +16,7 @@ pub(super) const WIDTH: usize = 4;
 
 /// A tensor as loads and stores see it.
 #[derive(Clone, Debug)]
-pub(super) struct Operand {
+pub(in crate::codegen) struct Operand {
     /// Where its buffer begins.
     pub pointer: Value,
     /// Where its first element lies, in elements from there.
@@ -31,7 +31,7 @@ pub(super) struct Operand {
 
 impl Operand {
     /// A view in a buffer.
-    pub(super) fn view(emit: &Emit<'_>, view: &View, flags: MemFlagsData) -> Self {
+    pub(in crate::codegen) fn view(emit: &Emit<'_>, view: &View, flags: MemFlagsData) -> Self {
         let lanes = i64::try_from(LANES).expect("few lanes");
         let mut strides: Vec<i64> = view.strides.iter().map(|&it| signed(it)).collect();
         let gapless = view.blocked && strides[1] == lanes;

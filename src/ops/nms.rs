@@ -1,0 +1,134 @@
+use super::{Arg, Args, Operator, Violation, sized};
+use crate::nest::Nest;
+use crate::nest::suppress::{Form, Suppress};
+use crate::shape::Shape;
+use crate::tensor::{Exact, Tensor};
+
+/// The best boxes of each class: non-maximum suppression.
+///
+/// It takes boxes `[N, B, 4]` and scores `[N, C, B]`. For each sample and class the box with the highest score is
+/// picked (of equal ones the first), every box whose intersection over union with it is above `iou` is dropped,
+/// and so on, `most` times at most. A box counts if its score is above `score`; NaN never counts.
+///
+/// The output is `[capacity, 3]`: a row `sample, class, box` for each pick, by sample, class and falling score; the
+/// rows after the last pick hold -1. `filled` counts the picks. `netc run --save` writes only the picks.
+/// Picks beyond `capacity` are lost; by default there is room for all.
+///
+/// With `form="corners"` a box is two opposite corners, with `form="centre"` its centre and its sides; in both,
+/// numbers 0 and 2 belong to one axis, 1 and 3 to the other.
+///
+/// Constraints:
+/// - (C1) boxes are `[N, B, 4]` and scores `[N, C, B]`;
+/// - (C2) no extent of the scores is above 2^24, so that rows are exact;
+/// - (C3) the output keeps the limits of a tensor.
+///
+/// Source: ONNX `NonMaxSuppression`; Felzenszwalb et al. 2010.
+///
+/// ```net
+/// net Example {
+///   input boxes: f32[N, 100, 4]
+///   input scores: f32[N, 20, 100]
+///   picks = nms(boxes, scores, iou=0.45, score=0.25, capacity=200)
+///   output picks
+///   output count = filled(picks)
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Nms {
+    /// A box is dropped if its intersection over union with a picked one is above this.
+    pub iou: f32,
+    /// A box counts only if its score is above this.
+    pub score: Option<f32>,
+    /// The most picks of a class of a sample.
+    pub most: Option<usize>,
+    /// How a box is written.
+    pub form: Form,
+    /// Rows of the output.
+    pub capacity: Option<usize>,
+}
+
+/// The largest number up to which f32 holds every whole number.
+const EXACT_MAX: usize = 1 << 24;
+
+impl Operator for Nms {
+    const NAME: &'static str = "nms";
+
+    const ARGS: &'static [Arg] = &[
+        Arg::optional("iou", "a number", "0.5", "the overlap above which a box is dropped"),
+        Arg::optional("score", "a number", "", "the score above which a box counts"),
+        Arg::optional("most", "a count", "", "picks of one class of one sample"),
+        Arg::optional("form", "\"corners\" or \"centre\"", "corners", "how a box is written"),
+        Arg::optional("capacity", "a count", "", "rows of the output"),
+    ];
+
+    const ARITY: (usize, usize) = (2, 2);
+
+    fn parse(args: &mut Args<'_>) -> Self {
+        Nms {
+            iou: args.number("iou"),
+            score: args.has("score").then(|| args.number("score")),
+            most: args.has("most").then(|| args.count("most")),
+            form: match args.word("form", &["corners", "centre"]) {
+                "centre" => Form::Centre,
+                _ => Form::Corners,
+            },
+            capacity: args.has("capacity").then(|| args.count("capacity")),
+        }
+    }
+
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {
+        let (boxes, scores) = (inputs[0], inputs[1]);
+        let fits = match (boxes.dims(), scores.dims()) {
+            ([n, b, 4], [samples, _, count]) => n == samples && b == count,
+            _ => false,
+        };
+        if !fits {
+            let message = format!(
+                "`nms` takes boxes [N, B, 4] and scores [N, C, B], here they are {:?} and {:?}",
+                boxes.dims(),
+                scores.dims()
+            );
+            return Err(Violation::new("C1", message)
+                .help("boxes come first; `permute` puts the axes in order"));
+        }
+        if let Some(extent) = scores.dims().iter().find(|it| **it > EXACT_MAX) {
+            let message = format!("`nms` counts to 2^24, but the scores are {extent} on one axis");
+            return Err(Violation::new("C2", message).help("keep fewer boxes before it"));
+        }
+        sized("C3", "the output", &[self.rows(scores), 3])
+    }
+
+    fn eval(&self, inputs: &[&Tensor], _: &[&Tensor]) -> Exact {
+        let (boxes, scores) = (inputs[0], inputs[1]);
+        let rows = self.rows(&scores.shape);
+        let picks = self.kernel(&scores.shape).picks(boxes, scores, rows);
+        let mut value: Vec<f64> = picks.iter().flatten().map(|&it| it as f64).collect();
+        value.resize(rows * 3, -1.0);
+        Exact::plain(Shape::of(&[rows, 3]), value)
+    }
+
+    fn lower(&self, _: &[&Shape], _: &Shape) -> Nest {
+        unreachable!("`suppress` says what it is")
+    }
+
+    fn suppress(&self, inputs: &[&Shape]) -> Option<Suppress> {
+        Some(self.kernel(inputs[1]))
+    }
+}
+
+impl Nms {
+    fn kernel(&self, scores: &Shape) -> Suppress {
+        Suppress { iou: self.iou, score: self.score, most: self.each(scores), form: self.form }
+    }
+
+    /// The most picks of a class of a sample.
+    fn each(&self, scores: &Shape) -> usize {
+        let count = scores.dims()[2];
+        self.most.unwrap_or(count).min(count)
+    }
+
+    fn rows(&self, scores: &Shape) -> usize {
+        let all = scores.dims()[0].saturating_mul(scores.dims()[1]);
+        self.capacity.unwrap_or_else(|| all.saturating_mul(self.each(scores)))
+    }
+}
