@@ -3,7 +3,7 @@
 use cranelift::jit::{ArenaMemoryProvider, JITBuilder, JITModule};
 use cranelift::module::{Linkage, Module, default_libcall_names};
 use cranelift::prelude::*;
-use netc::codegen::tile::{ALIGNMENT, Tile, emit_avx2, emit_portable, signature};
+use netc::codegen::tile::{ALIGNMENT, Tile, emit_portable, emit_x64, signature};
 
 /// Which emitter.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl Machine {
         let host = cranelift::native::builder().expect("a host that Cranelift knows");
         let isa = host.finish(flags).expect("valid flags");
         let bytes = match form {
-            Form::Avx2 => emit_avx2(tile),
+            Form::Avx2 => emit_x64(tile),
             Form::Portable => emit_portable(tile, &*isa),
         };
         let mut builder = JITBuilder::with_isa(isa, default_libcall_names());

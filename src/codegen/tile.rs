@@ -11,7 +11,7 @@
 //! | [`Forward`], [`Inverse`] | the transforms around the products of a Winograd convolution | vector |
 //!
 //! and becomes [`code`] for `Module::define_function_bytes` in one of two forms with one
-//! [`signature`]: [`emit_avx2`], and [`emit_portable`] on four lanes for any target. Where the
+//! [`signature`]: [`emit_x64`], and [`emit_portable`] on four lanes for any target. Where the
 //! target has a fused multiply-add both give the same bits, and so do all shapes of tile and all
 //! blockings of the reduction: a result is always the sum over the steps in their order.
 //!
@@ -72,7 +72,6 @@
 //! * Cranelift's optimiser moves arithmetic behind all loads of a body; [`emit_portable`] goes
 //!   around it and has 35 GFLOP/s instead of 15, of 47 that 128-bit FMA could do.
 
-mod avx2;
 mod clif;
 mod code;
 mod contraction;
@@ -85,8 +84,8 @@ mod reduction;
 #[cfg(test)]
 mod tests;
 mod winograd;
+mod x64;
 
-pub use avx2::emit_avx2;
 pub use clif::{emit_clif, signature};
 pub use code::{ALIGNMENT, code, emit_portable};
 pub use contraction::Contraction;
@@ -96,6 +95,8 @@ pub use grid::{Epilogue, Grid, PIXEL, Pixel, Start};
 pub use pool::{Pool, Pooling};
 pub use program::{
     Address, Arithmetic, Estimate, GENERAL, Instr, Operand, Pointer, Tile, VECTORS, Vector,
+    WIDE_VECTORS,
 };
 pub use reduction::{Axis, Reduction};
 pub use winograd::{Forward, Inverse, filter};
+pub use x64::emit_x64;

@@ -16,9 +16,9 @@ pub fn signature(tile: &Tile) -> Signature {
 
 /// The tile as a function of [`signature`], ready for `Module::define_function`.
 ///
-/// A vector of eight lanes does not fit; so the program runs twice, first on the low four lanes
-/// of every vector, then on the high four, and needs no more registers than the wide form. Where
-/// the target fuses multiply and add, every result has the bits of [`super::emit_avx2`] (but
+/// A vector of eight lanes does not fit; so the program runs twice (a wide one four times), first on the lowest four
+/// lanes of every vector, then on the next, and needs no more registers than the wide form. Where
+/// the target fuses multiply and add, every result has the bits of [`super::emit_x64`] (but
 /// which NaN it is); elsewhere it rounds twice. An output must not overlap what is broadcast.
 #[must_use]
 pub fn emit_clif(tile: &Tile, isa: &dyn TargetIsa) -> ir::Function {
@@ -29,13 +29,13 @@ pub fn emit_clif(tile: &Tile, isa: &dyn TargetIsa) -> ir::Function {
     builder.append_block_params_for_function_params(entry);
     builder.switch_to_block(entry);
     let start = builder.block_params(entry).to_vec();
-    let vectors = (0..super::VECTORS).map(|_| builder.declare_var(types::F32X4)).collect();
+    let vectors = (0..super::WIDE_VECTORS).map(|_| builder.declare_var(types::F32X4)).collect();
     let pointers: Vec<_> =
         tile.pointers().iter().map(|pointer| (*pointer, builder.declare_var(types::I64))).collect();
     let fused = has_fma(isa);
-    let mut emitter = Emitter { builder, vectors, pointers, half: 0, fused };
-    for half in 0..2 {
-        emitter.half = half;
+    let mut emitter = Emitter { builder, vectors, pointers, part: 0, fused };
+    for part in 0..if tile.is_wide() { 4 } else { 2 } {
+        emitter.part = part;
         for (value, (_, variable)) in start.iter().zip(emitter.pointers.clone()) {
             emitter.builder.def_var(variable, *value);
         }
@@ -63,7 +63,8 @@ struct Emitter<'a> {
     builder: FunctionBuilder<'a>,
     vectors: Vec<Variable>,
     pointers: Vec<(Pointer, Variable)>,
-    half: i32,
+    /// Which four lanes.
+    part: i32,
     fused: bool,
 }
 
@@ -83,10 +84,17 @@ impl Emitter<'_> {
         self.builder.def_var(self.vectors[usize::from(vector.0)], value);
     }
 
-    /// The pointer's value and the offset of this half of the eight lanes there.
+    /// The pointer's value and the offset of these four of the lanes there.
     fn address(&mut self, address: Address) -> (Value, i32) {
         let base = self.pointer(address.base);
-        (self.builder.use_var(base), address.offset + 16 * self.half)
+        (self.builder.use_var(base), address.offset + 16 * self.part)
+    }
+
+    /// As [`Emitter::address`], of lanes that lie in two places.
+    fn either(&mut self, low: Address, high: Option<Address>) -> Option<(Value, i32)> {
+        let of = if self.part < 2 { Some(low) } else { high }?;
+        let base = self.pointer(of.base);
+        Some((self.builder.use_var(base), of.offset + 16 * (self.part % 2)))
     }
 
     fn operand(&mut self, operand: Operand) -> Value {
@@ -115,6 +123,22 @@ impl Emitter<'_> {
             Instr::Load(dst, from) => {
                 let value = self.operand(Operand::Memory(from));
                 self.set(dst, value);
+            }
+            Instr::Join(dst, low, high) => {
+                let value = match self.either(low, high) {
+                    Some((base, at)) => self.builder.ins().load(types::F32X4, FLAGS, base, at),
+                    None => {
+                        let zero = self.builder.ins().f32const(0.0);
+                        self.builder.ins().splat(types::F32X4, zero)
+                    }
+                };
+                self.set(dst, value);
+            }
+            Instr::Split(low, high, from) => {
+                let value = self.get(from);
+                if let Some((base, at)) = self.either(low, high) {
+                    self.builder.ins().store(FLAGS, value, base, at);
+                }
             }
             Instr::Broadcast(dst, from) => {
                 let base = self.pointer(from.base);

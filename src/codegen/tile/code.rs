@@ -5,19 +5,23 @@ use cranelift::codegen::isa::{self, OwnedTargetIsa, TargetIsa};
 use cranelift::codegen::{Context, settings};
 use cranelift::prelude::Configurable;
 
-use super::{Tile, emit_avx2, emit_clif};
+use super::{Tile, emit_clif, emit_x64};
 
 /// The alignment to give `Module::define_function_bytes` with any tile's code.
 pub const ALIGNMENT: u64 = 32;
 
-/// The tile as machine code of the target: AVX2 and FMA where it has both, else four lanes.
+/// What wide tiles need of a target, as Cranelift names it.
+const AVX512: [&str; 3] = ["has_avx512f", "has_avx512vl", "has_avx512dq"];
+
+/// The tile as machine code of the target: AVX2 and FMA (AVX-512 for a wide tile) where it has them, else four lanes.
 ///
 /// The code needs no relocation and has the [`super::signature`] of the tile.
 #[must_use]
 pub fn code(tile: &Tile, isa: &dyn TargetIsa) -> Vec<u8> {
     let flags = isa.isa_flags();
-    let has = |name| flags.iter().any(|it| it.name == name && it.as_bool() == Some(true));
-    if has("has_avx2") && has("has_fma") { emit_avx2(tile) } else { emit_portable(tile, isa) }
+    let has = |name: &&str| flags.iter().any(|it| it.name == *name && it.as_bool() == Some(true));
+    let needed: &[&str] = if tile.is_wide() { &AVX512 } else { &["has_avx2", "has_fma"] };
+    if needed.iter().all(has) { emit_x64(tile) } else { emit_portable(tile, isa) }
 }
 
 /// The tile as machine code made by Cranelift from [`emit_clif`].

@@ -9,7 +9,9 @@
 //! | weights | V | 1, in turn | memory operands |
 //! | broadcasts | 1, in turn | P | 1 |
 //!
-//! So `P * V + min(P, V) + 1 <= 16`; the epilogue takes the operands' registers, two at most.
+//! So `P * V + min(P, V) + 1 <= 16`; the epilogue takes the operands' registers, two at most. In a wide tile a register
+//! holds two vectors of weights or results, there are 32, and results are split when they are stored; an odd last
+//! vector has a register of its own, whose high lanes compute what nobody stores.
 
 use super::Vector;
 use super::grid::finish;
@@ -42,42 +44,37 @@ pub struct Contraction {
 }
 
 impl Contraction {
-    /// Whether the registers hold a tile of that many pixels and vectors.
-    #[must_use]
-    pub fn fits(pixels: u8, vectors: u8) -> bool {
-        crate::plan::tile::fits(usize::from(pixels), usize::from(vectors))
-    }
-
     /// The program.
     ///
     /// # Panics
-    /// When the grid does not fit ([`Contraction::fits`]) or the epilogue lacks registers.
+    /// When the registers do not hold the grid and its operands, or the epilogue lacks registers.
     #[must_use]
     pub fn tile(&self) -> Tile {
         let (grid, mut body) = (&self.grid, Vec::new());
-        assert!(Self::fits(grid.width(), grid.vectors), "no registers for {grid:?}");
+        assert!(grid.fits(), "no registers for {grid:?}");
         let free = grid.results();
         self.start.emit(grid, &mut body);
-        let step = u64::from(free) + u64::from(grid.vectors) + u64::from(grid.width());
+        let step = u64::from(free) + u64::from(grid.registers()) + u64::from(grid.width());
         let walk = Walk { vectors: grid.vectors, budget: BODY, step, ahead: self.ahead };
         walk.emit(&self.reduction, &mut body, &mut |body, offsets| {
             for (offset, row) in offsets.iter().zip(0..) {
-                let weights = |vector: u8| Address {
+                let weights = |register: u8| Address {
                     base: Pointer::Weights,
-                    offset: (row * i32::from(grid.vectors) + i32::from(vector)) * PIXEL,
+                    offset: (row * i32::from(grid.vectors) + i32::from(grid.block(register)))
+                        * PIXEL,
                 };
                 step_into(grid, *offset, &weights, body);
             }
         });
         finish(grid, &self.epilogue, free, &mut body);
-        Tile::new(body)
+        Tile::of_width(body, grid.wide)
     }
 }
 
 /// One step: every result gains input times weight.
 fn step_into(grid: &Grid, offset: i32, weights: &dyn Fn(u8) -> Address, body: &mut Vec<Instr>) {
     let free = grid.results();
-    let (pixels, vectors) = (grid.width(), grid.vectors);
+    let (pixels, vectors) = (grid.width(), grid.registers());
     let input = |pixel: u8| {
         let offset = grid.pixels[usize::from(pixel)].input + offset;
         Address { base: Pointer::Input, offset }

@@ -1,6 +1,6 @@
 //! What all tiles share: the results of one call, how they start, how they are finished.
 
-use super::{Address, Arithmetic, Instr, Operand, Pointer, Vector};
+use super::{Address, Arithmetic, Instr, Operand, Pointer, VECTORS, Vector, WIDE_VECTORS};
 
 /// Bytes of a vector of eight f32: one pixel of one channel block.
 pub const PIXEL: i32 = 32;
@@ -21,8 +21,10 @@ pub struct Pixel {
 pub struct Grid {
     /// The pixels.
     pub pixels: Vec<Pixel>,
-    /// The vectors of output channels.
+    /// The blocks of eight output channels.
     pub vectors: u8,
+    /// Whether a register holds two of them.
+    pub wide: bool,
     /// Bytes from one channel block of the output to the next.
     pub output_pitch: i32,
     /// Bytes from one channel block of the residual to the next.
@@ -42,6 +44,7 @@ impl Grid {
         Grid {
             pixels: (0..i32::from(pixels)).map(pixel).collect(),
             vectors,
+            wide: false,
             output_pitch,
             residual_pitch: output_pitch,
         }
@@ -53,23 +56,63 @@ impl Grid {
         u8::try_from(self.pixels.len()).expect("a tile has few pixels")
     }
 
-    /// How many results.
+    /// Registers of one pixel.
+    #[must_use]
+    pub fn registers(&self) -> u8 {
+        if self.wide { self.vectors.div_ceil(2) } else { self.vectors }
+    }
+
+    /// The first block of channels in a register.
+    #[must_use]
+    pub fn block(&self, register: u8) -> u8 {
+        if self.wide { 2 * register } else { register }
+    }
+
+    /// How many results, in registers.
     #[must_use]
     pub fn results(&self) -> u8 {
-        self.width() * self.vectors
+        self.width() * self.registers()
     }
 
     /// The accumulator of a result: pixels first, from `v0` on.
     #[must_use]
-    pub fn accumulator(&self, pixel: u8, vector: u8) -> Vector {
-        Vector(pixel * self.vectors + vector)
+    pub fn accumulator(&self, pixel: u8, register: u8) -> Vector {
+        Vector(pixel * self.registers() + register)
     }
 
-    /// Every result: pixel, vector of channels, accumulator.
+    /// Every result: pixel, first block of channels, accumulator.
     pub(super) fn each(&self) -> impl Iterator<Item = (Pixel, u8, Vector)> {
         self.pixels.iter().zip(0..).flat_map(move |(&pixel, index)| {
-            (0..self.vectors).map(move |vector| (pixel, vector, self.accumulator(index, vector)))
+            (0..self.registers())
+                .map(move |it| (pixel, self.block(it), self.accumulator(index, it)))
         })
+    }
+
+    /// The registers that a target of this width has.
+    #[must_use]
+    pub fn limit(&self) -> u8 {
+        if self.wide { WIDE_VECTORS } else { VECTORS }
+    }
+
+    /// Whether the registers hold the results and operands of a contraction.
+    #[must_use]
+    pub fn fits(&self) -> bool {
+        let (width, vectors) = (self.pixels.len(), usize::from(self.registers()));
+        width * vectors + width.min(vectors) < usize::from(self.limit())
+    }
+
+    /// Brings what lies in a buffer for a result.
+    fn load(&self, to: Vector, low: Address, vector: u8, pitch: i32) -> Instr {
+        if self.wide {
+            Instr::Join(to, low, self.high(low, vector, pitch))
+        } else {
+            Instr::Load(to, low)
+        }
+    }
+
+    /// Where the second block of a register lies, if it has one.
+    fn high(&self, low: Address, vector: u8, pitch: i32) -> Option<Address> {
+        (vector + 1 < self.vectors).then_some(Address { offset: low.offset + pitch, ..low })
     }
 }
 
@@ -117,7 +160,9 @@ impl Start {
                 Start::Bias => {
                     Instr::Load(acc, Address { base: Pointer::Bias, offset: index * PIXEL })
                 }
-                Start::Output => Instr::Load(acc, output(grid, pixel, vector)),
+                Start::Output => {
+                    grid.load(acc, output(grid, pixel, vector), vector, grid.output_pitch)
+                }
             });
         }
     }
@@ -143,8 +188,14 @@ impl Epilogue {
             match self {
                 Epilogue::Residual => {
                     let offset = pixel.residual + i32::from(vector) * grid.residual_pitch;
-                    let memory = Operand::Memory(Address { base: Pointer::Residual, offset });
-                    body.push(arithmetic(Arithmetic::Add, acc, acc, memory));
+                    let memory = Address { base: Pointer::Residual, offset };
+                    let operand = if grid.wide {
+                        body.push(grid.load(first, memory, vector, grid.residual_pitch));
+                        Operand::Vector(first)
+                    } else {
+                        Operand::Memory(memory)
+                    };
+                    body.push(arithmetic(Arithmetic::Add, acc, acc, operand));
                 }
                 Epilogue::Scale(_) => body.push(arithmetic(Arithmetic::Mul, acc, acc, constant)),
                 Epilogue::Relu => body.push(arithmetic(Arithmetic::Max, acc, first, own)),
@@ -167,7 +218,12 @@ pub(super) fn finish(grid: &Grid, epilogue: &[Epilogue], free: u8, body: &mut Ve
         step.emit(grid, free, body);
     }
     for (pixel, vector, acc) in grid.each() {
-        body.push(Instr::Store(output(grid, pixel, vector), acc));
+        let low = output(grid, pixel, vector);
+        body.push(if grid.wide {
+            Instr::Split(low, grid.high(low, vector, grid.output_pitch), acc)
+        } else {
+            Instr::Store(low, acc)
+        });
     }
 }
 

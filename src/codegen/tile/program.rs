@@ -4,10 +4,13 @@ use std::fmt;
 
 /// How many virtual vectors a tile may use: what AVX2 has in registers.
 pub const VECTORS: u8 = 16;
+/// How many a wide tile may use: what AVX-512 has.
+pub const WIDE_VECTORS: u8 = 32;
 /// Pointers and nested loops together: the caller-saved general registers of System V.
 pub const GENERAL: usize = 9;
 
-/// A virtual register of eight f32 lanes, numbered below [`VECTORS`].
+/// A virtual register of eight f32 lanes, numbered below [`VECTORS`]; in a wide tile of sixteen, below
+/// [`WIDE_VECTORS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Vector(pub u8);
 
@@ -85,8 +88,10 @@ pub enum Arithmetic {
 pub enum Instr {
     /// Every lane becomes the constant.
     Splat(Vector, f32),
-    /// Eight consecutive f32, of any alignment.
+    /// As many consecutive f32 as there are lanes, of any alignment.
     Load(Vector, Address),
+    /// Two times eight consecutive f32 of one buffer: the low lanes, then the high; zeros where there is no second.
+    Join(Vector, Address, Option<Address>),
     /// One f32 into every lane.
     Broadcast(Vector, Address),
     /// `acc + a * b`, rounded once where the target can.
@@ -120,8 +125,10 @@ pub enum Instr {
         /// Taken where it is not.
         other: Vector,
     },
-    /// Writes eight consecutive f32, of any alignment.
+    /// Writes as many consecutive f32 as there are lanes, of any alignment.
     Store(Address, Vector),
+    /// Writes the low eight lanes, then the high eight elsewhere in the same buffer, or nowhere.
+    Split(Address, Option<Address>, Vector),
     /// Asks for a line of memory to be brought into the second-level cache; any address is fine.
     Prefetch(Address),
     /// Moves a pointer by some bytes.
@@ -135,11 +142,13 @@ pub enum Instr {
     },
 }
 
-/// A leaf routine: a checked vector program and the pointers it takes.
+/// A leaf routine: a checked vector program and the pointers it takes. What is said of eight lanes is true of
+/// sixteen where it is wide.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tile {
     body: Vec<Instr>,
     pointers: Vec<Pointer>,
+    wide: bool,
 }
 
 /// What one call of a tile costs, counted from its program.
@@ -168,16 +177,31 @@ impl Tile {
     /// each is a fault of the function that built the program.
     #[must_use]
     pub fn new(body: Vec<Instr>) -> Tile {
+        Tile::of_width(body, false)
+    }
+
+    /// As [`Tile::new`], with vectors of sixteen lanes if `wide`.
+    ///
+    /// # Panics
+    /// As [`Tile::new`].
+    #[must_use]
+    pub fn of_width(body: Vec<Instr>, wide: bool) -> Tile {
         let mut pointers = Vec::new();
         collect_pointers(&body, &mut pointers);
         pointers.sort_unstable();
         pointers.dedup();
-        let tile = Tile { body, pointers };
+        let tile = Tile { body, pointers, wide };
         let general = tile.pointers.len() + counters(&tile.body);
         assert!(general <= GENERAL, "{general} general registers in\n{tile}");
-        let mut written = [false; VECTORS as usize];
+        let mut written = vec![false; usize::from(if wide { WIDE_VECTORS } else { VECTORS })];
         verify(&tile.body, &mut written).unwrap_or_else(|fault| panic!("{fault} in\n{tile}"));
         tile
+    }
+
+    /// Whether vectors have sixteen lanes.
+    #[must_use]
+    pub fn is_wide(&self) -> bool {
+        self.wide
     }
 
     /// The program.
@@ -207,7 +231,7 @@ impl Tile {
             bump(&mut body, pointer, step - displacement(&self.body, pointer));
         }
         let spare = self.pointers.len() + counters(&body) < GENERAL;
-        spare.then(|| Tile::new(vec![Instr::Loop { count, body }]))
+        spare.then(|| Tile::of_width(vec![Instr::Loop { count, body }], self.wide))
     }
 
     /// What one call costs.
@@ -264,7 +288,7 @@ fn collect_pointers(body: &[Instr], pointers: &mut Vec<Pointer>) {
     }
 }
 
-fn verify(body: &[Instr], written: &mut [bool; VECTORS as usize]) -> Result<(), String> {
+fn verify(body: &[Instr], written: &mut [bool]) -> Result<(), String> {
     for instr in body {
         let (reads, write, _) = instr.uses();
         for read in reads.into_iter().flatten() {
@@ -295,7 +319,7 @@ impl Instr {
         };
         match *self {
             Instr::Splat(dst, _) => ([None; 3], Some(dst), None),
-            Instr::Load(dst, from) | Instr::Broadcast(dst, from) => {
+            Instr::Load(dst, from) | Instr::Broadcast(dst, from) | Instr::Join(dst, from, _) => {
                 ([None; 3], Some(dst), Some(from))
             }
             Instr::Fma { acc, a, b } => {
@@ -309,7 +333,9 @@ impl Instr {
             Instr::Select { dst, mask, negative, other } => {
                 ([Some(mask), Some(negative), Some(other)], Some(dst), None)
             }
-            Instr::Store(to, from) => ([Some(from), None, None], None, Some(to)),
+            Instr::Store(to, from) | Instr::Split(to, _, from) => {
+                ([Some(from), None, None], None, Some(to))
+            }
             Instr::Prefetch(at) => ([None; 3], None, Some(at)),
             Instr::Bump(..) | Instr::Loop { .. } => ([None; 3], None, None),
         }
@@ -329,6 +355,7 @@ impl Instr {
                 Instr::Splat(..) => 14,
                 Instr::Prefetch(_) => 3,
                 Instr::Select { .. } => 6,
+                Instr::Join(..) | Instr::Split(..) => 16,
                 Instr::Loop { .. } => 14,
                 Instr::Bump(_, -128..=127) => 4,
                 Instr::Bump(..) => 7,
@@ -343,7 +370,7 @@ fn estimate(body: &[Instr], times: u64, total: &mut Estimate) {
         total.instructions += times;
         let memory = u64::from(instr.uses().2.is_some()) * times;
         match instr {
-            Instr::Store(..) => total.stores += memory,
+            Instr::Store(..) | Instr::Split(..) => total.stores += memory,
             Instr::Prefetch(_) => total.prefetches += memory,
             Instr::Loop { count, body } => {
                 let times = times * u64::from(*count);
@@ -379,6 +406,10 @@ fn print(body: &[Instr], depth: usize, f: &mut fmt::Formatter<'_>) -> fmt::Resul
                 writeln!(f, "{dst} = {mask} < 0 ? {negative} : {other}")?;
             }
             Instr::Store(to, from) => writeln!(f, "{to} = {from}")?,
+            Instr::Join(dst, low, None) => writeln!(f, "{dst} = {low} and zeros")?,
+            Instr::Join(dst, low, Some(high)) => writeln!(f, "{dst} = {low} and {high}")?,
+            Instr::Split(low, None, from) => writeln!(f, "{low} = low {from}")?,
+            Instr::Split(low, Some(high), from) => writeln!(f, "{low} and {high} = {from}")?,
             Instr::Prefetch(at) => writeln!(f, "prefetch {at}")?,
             Instr::Bump(pointer, bytes) => writeln!(f, "{pointer} += {bytes}")?,
             Instr::Loop { count, body } => {

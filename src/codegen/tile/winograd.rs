@@ -136,6 +136,7 @@ impl Inverse {
         Grid {
             pixels: (0..signed(self.columns)).map(pixel).collect(),
             vectors: 1,
+            wide: false,
             output_pitch: 0,
             residual_pitch: 0,
         }

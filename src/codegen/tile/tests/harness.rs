@@ -9,7 +9,7 @@ use cranelift::prelude::*;
 use iced_x86::{CpuidFeature, Decoder, DecoderOptions, Mnemonic};
 
 use crate::codegen::tile::{
-    ALIGNMENT, Pointer, Tile, code, emit_avx2, emit_clif, emit_portable, signature,
+    ALIGNMENT, Pointer, Tile, code, emit_clif, emit_portable, emit_x64, signature,
 };
 
 /// The buffers of one run, and where in each the tile begins (in f32).
@@ -113,13 +113,20 @@ pub(super) fn run(tile: &Tile, buffers: &Buffers) -> Vec<f32> {
     let mut optimised = buffers.clone();
     run_optimised(tile, &mut optimised);
     assert_eq!(bits(&optimised.output), bits(&portable.output), "optimised\n{tile}");
-    if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+    if has_vectors(tile.is_wide()) {
         let mut wide = buffers.clone();
-        run_code(tile, &emit_avx2(tile), &mut wide);
-        assert_eq!(emit_avx2(tile), code(tile, &*host(true)));
+        run_code(tile, &emit_x64(tile), &mut wide);
+        assert_eq!(emit_x64(tile), code(tile, &*host(true)));
         assert_eq!(bits(&wide.output), bits(&portable.output), "the two forms of\n{tile}");
     }
     portable.output
+}
+
+/// Whether the host has the vectors of a tile.
+fn has_vectors(wide: bool) -> bool {
+    use std::arch::is_x86_feature_detected as has;
+    let narrow = has!("avx2") && has!("fma");
+    narrow && (!wide || has!("avx512f") && has!("avx512vl") && has!("avx512dq"))
 }
 
 /// Runs the portable form without a fused multiply-add.
@@ -134,11 +141,11 @@ fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(canonical).collect()
 }
 
-/// Decodes the wide form: it must end in `vzeroupper; ret`, branch only within itself, need
-/// nothing beyond AVX2 and FMA, and be about as long as estimated.
+/// Decodes the form for x86-64: it must end in `vzeroupper; ret`, branch only within itself, need
+/// nothing beyond AVX2 and FMA (or AVX-512, if wide), and be about as long as estimated.
 fn check_features(tile: &Tile) {
-    let code = emit_avx2(tile);
-    let allowed = [
+    let code = emit_x64(tile);
+    let mut allowed = vec![
         // prefetch
         CpuidFeature::SSE,
         CpuidFeature::AVX,
@@ -148,6 +155,10 @@ fn check_features(tile: &Tile) {
         CpuidFeature::INTEL386,
         CpuidFeature::INTEL8086,
     ];
+    if tile.is_wide() {
+        let wide = [CpuidFeature::AVX512F, CpuidFeature::AVX512VL, CpuidFeature::AVX512DQ];
+        allowed.extend(wide);
+    }
     let mut tail = Vec::new();
     for instr in Decoder::with_ip(64, &code, 0, DecoderOptions::NONE).iter() {
         assert!(!instr.is_invalid(), "invalid code at {:#x} of\n{tile}", instr.ip());
@@ -160,7 +171,8 @@ fn check_features(tile: &Tile) {
     }
     assert_eq!(tail[tail.len() - 2..], [Mnemonic::Vzeroupper, Mnemonic::Ret]);
     let (estimate, exact) = (tile.estimate().code_bytes as f64, code.len() as f64);
-    assert!((estimate / exact - 1.0).abs() < 0.2, "{estimate} bytes, in truth {exact}\n{tile}");
+    let slack = if tile.is_wide() { 0.35 } else { 0.2 };
+    assert!((estimate / exact - 1.0).abs() < slack, "{estimate} bytes, in truth {exact}\n{tile}");
 }
 
 /// Numbers in [-1, 1], the same on every run.
