@@ -9,6 +9,7 @@ mod build;
 mod check;
 mod compile;
 mod completions;
+mod darknet;
 mod dump;
 mod explain;
 mod files;

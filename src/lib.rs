@@ -24,6 +24,7 @@ pub mod nest;
 pub mod ops;
 
 // The model.
+pub mod darknet;
 pub mod elaborate;
 pub mod graph;
 pub mod interpret;

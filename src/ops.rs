@@ -9,6 +9,7 @@ pub mod args;
 mod axis;
 mod bias;
 mod broadcast;
+mod head;
 mod page;
 mod pointwise;
 mod pool;
@@ -57,9 +58,11 @@ mod normalise;
 mod pad;
 mod param;
 mod permute;
+mod picture;
 mod pow;
 mod prelu;
 mod reduce;
+mod region;
 mod relu;
 mod relu6;
 mod reorg;
@@ -77,13 +80,16 @@ mod sub;
 mod take;
 mod tanh;
 mod upsample;
+mod yolo;
 
 use std::sync::Arc;
 
 pub use args::{Arg, Args, Given, Value};
 pub use bias::Bias;
+pub use head::Head;
 pub use pad::Mode;
 pub use page::reference;
+pub use picture::{Channels, Fit, Side};
 pub use reduce::Combine;
 pub use resize::{Kernel, Position, Rounding};
 pub use tolerance::Tolerance;
@@ -413,6 +419,9 @@ operators! {
     erf::Erf,
     nms::Nms,
     filled::Filled,
+    yolo::Yolo,
+    region::Region,
+    picture::Picture,
 }
 
 impl Op {

@@ -1,6 +1,7 @@
 //! Pictures as a network wants them: decoded within limits, resized, cropped, scaled.
 //!
-//! Every step is what Pillow and torchvision do, so that a network sees what it was trained on.
+//! Every step is what Pillow and torchvision do, and letterboxes are Darknet's, so that a network sees what it
+//! was trained on.
 
 use std::io::Cursor;
 
@@ -8,6 +9,8 @@ use fast_image_resize::images::Image;
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::{DynamicImage, ImageReader, Limits};
 
+use crate::ops;
+pub use crate::ops::{Channels, Fit, Side};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
@@ -17,37 +20,21 @@ const SIDE_MAX: u32 = 16_384;
 /// The most bytes that decoding may take.
 const DECODED_MAX: u64 = 256 << 20;
 
+/// A full channel of a pixel.
+const FULL: f32 = 255.0;
+
 /// A decoded picture.
 #[derive(Clone, Debug)]
 pub struct Picture(DynamicImage);
 
-/// The order of a pixel's channels.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Channels {
-    /// Red first.
-    #[default]
-    Rgb,
-    /// Blue first (Caffe, OpenCV).
-    Bgr,
-}
-
-/// A size to resize to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resize {
-    /// Width and height, whatever the proportions.
-    To(u32, u32),
-    /// The length of the shorter side, proportions kept.
-    Shorter(u32),
-}
-
 /// What happens between the file and the network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// The size before cropping. Without one, the network's size; with `crop`, the smallest size of the
+    /// The size before cropping. Without one, the network's size; when cropping, the smallest size of the
     /// same proportions that covers the network's.
-    pub resize: Option<Resize>,
-    /// Whether the middle is cut out at the network's size, rather than all of it resized.
-    pub crop: bool,
+    pub resize: Option<Side>,
+    /// How other proportions are brought to the network's size.
+    pub fit: Fit,
     /// The order of channels.
     pub channels: Channels,
     /// What a full channel is: 1 for values in 0..1, 255 for bytes.
@@ -62,13 +49,29 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             resize: None,
-            crop: false,
+            fit: Fit::Stretch,
             channels: Channels::Rgb,
             scale: 1.0,
             mean: Vec::new(),
             std: Vec::new(),
         }
     }
+}
+
+impl From<&ops::Picture> for Options {
+    fn from(layer: &ops::Picture) -> Self {
+        let ops::Picture { fit, resize, channels, scale } = layer.clone();
+        Self { resize, fit, channels, scale, ..Self::default() }
+    }
+}
+
+/// Where a picture lies in a network's input: `picture = (input - offset) * scale` on each axis.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Placement {
+    /// Pixels of the picture for one of the input, across and down.
+    pub scale: [f64; 2],
+    /// Where in the input the picture's corner lies, across and down; negative where the picture is cut.
+    pub offset: [f64; 2],
 }
 
 impl Picture {
@@ -94,7 +97,7 @@ impl Picture {
     }
 
     /// The picture as the value of an input `[N, 1, H, W]` (ITU-R 601 luma) or `[N, 3, H, W]`; every item
-    /// of the batch is the same. Resizing is bilinear with antialiasing.
+    /// of the batch is the same. Resizing is bilinear with antialiasing, but for a letterbox.
     pub fn tensor(&self, shape: &Shape, options: &Options) -> Result<Tensor, String> {
         let (&[height, width], channels @ (1 | 3)) = (shape.spatial(), shape.channels()) else {
             let dims = shape.dims();
@@ -114,55 +117,86 @@ impl Picture {
         };
         let mean = numbers(&options.mean, 0.0, "the mean")?;
         let std = numbers(&options.std, 1.0, "the standard deviation")?;
-        let pixels = self.pixels(channels, width, height, options)?;
-        let mut sample = Vec::with_capacity(pixels.len());
-        for c in 0..channels {
-            let from = if options.channels == Channels::Bgr { channels - 1 - c } else { c };
-            let value =
-                |it: &[u8]| (f32::from(it[from]) * options.scale / 255.0 - mean[c]) / std[c];
-            sample.extend(pixels.chunks_exact(channels).map(value));
+        let mut sample = Vec::with_capacity(channels * width as usize * height as usize);
+        let mut push = |pixels: &[f32]| {
+            for c in 0..channels {
+                let from = if options.channels == Channels::Bgr { channels - 1 - c } else { c };
+                let value = |it: &[f32]| (it[from] * options.scale / FULL - mean[c]) / std[c];
+                sample.extend(pixels.chunks_exact(channels).map(value));
+            }
+        };
+        let bytes = self.bytes(channels);
+        match options.fit {
+            Fit::Letterbox => push(&letterbox(&bytes, channels, self.size(), (width, height))),
+            Fit::Stretch | Fit::Crop => {
+                let pixels = self.resized(bytes, channels, (width, height), options)?;
+                push(&pixels.into_iter().map(f32::from).collect::<Vec<_>>());
+            }
         }
         Ok(Tensor::new(shape.clone(), sample.repeat(shape.batch())))
     }
 
-    /// Pixels of the network's size, channels last.
-    fn pixels(
-        &self,
-        channels: usize,
-        width: u32,
-        height: u32,
-        options: &Options,
-    ) -> Result<Vec<u8>, String> {
-        let (bytes, kind) = match channels {
-            1 => (self.grey(), PixelType::U8),
-            _ => (self.0.to_rgb8().into_raw(), PixelType::U8x3),
+    /// Where the picture lies in an input of this width and height; see [`Picture::tensor`].
+    pub fn placement(&self, to: (u32, u32), options: &Options) -> Result<Placement, String> {
+        let (inner, corner) = match options.fit {
+            Fit::Letterbox => {
+                let inner = inside(self.size(), to);
+                let [left, top] = [(to.0 - inner.0) / 2, (to.1 - inner.1) / 2].map(f64::from);
+                (inner, [left, top])
+            }
+            Fit::Stretch | Fit::Crop => {
+                let outer = self.outer(to, options)?;
+                (outer, [-middle(outer.0, to.0), -middle(outer.1, to.1)])
+            }
         };
+        let (width, height) = self.size();
+        let ratio = |from: u32, to: u32| f64::from(from) / f64::from(to);
+        Ok(Placement { scale: [ratio(width, inner.0), ratio(height, inner.1)], offset: corner })
+    }
+
+    /// Bytes, channels last.
+    fn bytes(&self, channels: usize) -> Vec<u8> {
+        if channels == 1 { self.grey() } else { self.0.to_rgb8().into_raw() }
+    }
+
+    /// The size that the picture is resized to, of which the input is the middle.
+    fn outer(&self, (width, height): (u32, u32), options: &Options) -> Result<(u32, u32), String> {
         let (from_width, from_height) = self.size();
-        let (to_width, to_height) = match (options.resize, options.crop) {
-            (Some(Resize::To(width, height)), _) => (width, height),
-            (Some(Resize::Shorter(side)), _) => shorter(from_width, from_height, side),
+        let crops = options.fit == Fit::Crop;
+        let outer = match (options.resize, crops) {
+            (Some(Side::To(width, height)), _) => (width, height),
+            (Some(Side::Shorter(side)), _) => shorter(from_width, from_height, side),
             (None, false) => (width, height),
             (None, true) => covering(from_width, from_height, width, height),
         };
-        if to_width == 0 || to_height == 0 || to_width > SIDE_MAX || to_height > SIDE_MAX {
-            return Err(format!("cannot resize to {to_width}x{to_height}"));
+        if outer.0 == 0 || outer.1 == 0 || outer.0 > SIDE_MAX || outer.1 > SIDE_MAX {
+            return Err(format!("cannot resize to {}x{}", outer.0, outer.1));
         }
-        if (to_width < width || to_height < height)
-            || (!options.crop && (to_width, to_height) != (width, height))
-        {
+        if (outer.0 < width || outer.1 < height) || (!crops && outer != (width, height)) {
             return Err(format!(
-                "the picture would be {to_width}x{to_height}, the input takes {width}x{height}"
+                "the picture would be {}x{}, the input takes {width}x{height}",
+                outer.0, outer.1
             ));
         }
+        Ok(outer)
+    }
+
+    /// Pixels of the network's size, channels last.
+    fn resized(
+        &self,
+        bytes: Vec<u8>,
+        channels: usize,
+        (width, height): (u32, u32),
+        options: &Options,
+    ) -> Result<Vec<u8>, String> {
+        let kind = if channels == 1 { PixelType::U8 } else { PixelType::U8x3 };
+        let outer = self.outer((width, height), options)?;
         // Rows first, then columns, as Pillow does: the bytes between the two are rounded.
-        let (from, between) = (self.size(), (to_width, from_height));
+        let (from, between) = (self.size(), (outer.0, self.size().1));
         let rows = resize(bytes, kind, from, between)?;
-        let resized = resize(rows, kind, between, (to_width, to_height))?;
-        // Rounds halves to even, as Python's `round` does in torchvision's `center_crop`.
-        let middle =
-            |outer: u32, inner: u32| (f64::from(outer - inner) / 2.0).round_ties_even() as usize;
-        let (left, top) = (middle(to_width, width), middle(to_height, height));
-        let row_bytes = to_width as usize * channels;
+        let resized = resize(rows, kind, between, outer)?;
+        let (left, top) = (middle(outer.0, width) as usize, middle(outer.1, height) as usize);
+        let row_bytes = outer.0 as usize * channels;
         let rows = resized.chunks_exact(row_bytes).skip(top).take(height as usize);
         let cut = left * channels..(left + width as usize) * channels;
         Ok(rows.flat_map(|row| row[cut.clone()].to_vec()).collect())
@@ -179,6 +213,58 @@ impl Picture {
         };
         self.0.to_rgb8().as_raw().chunks_exact(3).map(luma).collect()
     }
+}
+
+/// What comes before the middle; halves are rounded to even, as Python's `round` does in torchvision's
+/// `center_crop`.
+fn middle(outer: u32, inner: u32) -> f64 {
+    (f64::from(outer - inner) / 2.0).round_ties_even()
+}
+
+/// The largest size of the picture's proportions inside another; its shorter side is rounded down.
+fn inside((from_width, from_height): (u32, u32), (width, height): (u32, u32)) -> (u32, u32) {
+    let [fw, fh, w, h] = [from_width, from_height, width, height].map(u64::from);
+    let side = |it: u64| u32::try_from(it.max(1)).unwrap_or(u32::MAX);
+    if w * fh < h * fw { (width, side(fh * w / fw)) } else { (side(fw * h / fh), height) }
+}
+
+/// The picture in the middle of grey, as Darknet has it: resized by linear interpolation, corners on corners,
+/// across first.
+fn letterbox(bytes: &[u8], channels: usize, from: (u32, u32), to: (u32, u32)) -> Vec<f32> {
+    let (width, height) = inside(from, to);
+    let line = |from: u32, to: u32| -> Vec<(usize, usize, f32)> {
+        let step = if to > 1 { f64::from(from - 1) / f64::from(to - 1) } else { 0.0 };
+        let last = from as usize - 1;
+        let place = |at: u32| {
+            let place = f64::from(at) * step;
+            let first = (place as usize).min(last);
+            (first, (first + 1).min(last), (place - first as f64) as f32)
+        };
+        (0..to).map(place).collect()
+    };
+    let mix = |a: f32, b: f32, share: f32| (1.0 - share) * a + share * b;
+    let [from_width, to_width] = [from.0, to.0].map(|it| it as usize * channels);
+    let columns = line(from.0, width);
+    let mut rows = Vec::with_capacity(bytes.len() / from_width * columns.len() * channels);
+    for row in bytes.chunks_exact(from_width) {
+        for &(a, b, share) in &columns {
+            let pixel =
+                |c: usize| mix(row[a * channels + c].into(), row[b * channels + c].into(), share);
+            rows.extend((0..channels).map(pixel));
+        }
+    }
+    let inner = columns.len() * channels;
+    let left = (to.0 - width) as usize / 2 * channels;
+    let top = (to.1 - height) as usize / 2;
+    let mut pixels = vec![FULL / 2.0; to_width * to.1 as usize];
+    for (y, (a, b, share)) in line(from.1, height).into_iter().enumerate() {
+        let (a, b) = (&rows[a * inner..][..inner], &rows[b * inner..][..inner]);
+        let target = &mut pixels[(top + y) * to_width + left..][..inner];
+        for ((pixel, &a), &b) in target.iter_mut().zip(a).zip(b) {
+            *pixel = mix(a, b, share);
+        }
+    }
+    pixels
 }
 
 /// The size whose shorter side is `side`; the longer is rounded down, as torchvision has it.
@@ -264,13 +350,31 @@ mod tests {
 
     #[test]
     fn crops_take_the_middle() {
-        let options = Options { crop: true, ..Options::default() };
+        let options = Options { fit: Fit::Crop, ..Options::default() };
         let tensor = picture().tensor(&Shape::of(&[1, 3, 2, 2]), &options).unwrap();
         assert_eq!(tensor.data[..2], [60.0 / 255.0, 120.0 / 255.0]);
-        let wide = Options { resize: Some(Resize::To(8, 2)), ..Options::default() };
+        let wide = Options { resize: Some(Side::To(8, 2)), ..Options::default() };
         picture().tensor(&Shape::of(&[1, 3, 2, 4]), &wide).unwrap_err();
         assert_eq!(shorter(500, 375, 256), (341, 256));
         assert_eq!(covering(4, 2, 3, 3), (6, 3));
+    }
+
+    #[test]
+    fn letterboxes_keep_proportions_in_grey() {
+        let options = Options { fit: Fit::Letterbox, ..Options::default() };
+        let tensor = picture().tensor(&Shape::of(&[1, 3, 6, 7]), &options).unwrap();
+        // 4x2 becomes 7x3 in 7x6: one row of grey above, two below; red rises from 0 to 180 in 7 steps.
+        assert_eq!(tensor.data[..7], [0.5; 7]);
+        assert_eq!(tensor.data[28..42], [0.5; 14]);
+        let red: Vec<f32> = (0..7).map(|it| 30.0 * it as f32 / 255.0).collect();
+        let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6);
+        assert!(near(&tensor.data[7..14], &red));
+        assert!(near(&tensor.data[42 + 14..42 + 21], &[50.0 / 255.0; 7]));
+        let placement = picture().placement((7, 6), &options).unwrap();
+        assert_eq!(placement, Placement { scale: [4.0 / 7.0, 2.0 / 3.0], offset: [0.0, 1.0] });
+        let crop = Options { fit: Fit::Crop, ..Options::default() };
+        let placement = picture().placement((2, 2), &crop).unwrap();
+        assert_eq!(placement, Placement { scale: [1.0, 1.0], offset: [-1.0, 0.0] });
     }
 
     #[test]

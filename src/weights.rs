@@ -59,6 +59,11 @@ impl Weights {
         Weights { values: held.collect(), seed: None }
     }
 
+    /// No tensors yet; what is not [`set`](Weights::set) is drawn.
+    pub fn seeded(seed: u64) -> Weights {
+        Weights { values: HashMap::new(), seed: Some(seed) }
+    }
+
     /// Puts a tensor in the place of the parameter with this path.
     pub fn set(&mut self, path: impl Into<String>, tensor: Tensor) {
         self.values.insert(path.into(), Value::Held(Arc::new(tensor)));

@@ -16,7 +16,7 @@ use serde_json::{Value as Json, json};
 type Broken = (&'static str, Json, &'static [&'static [usize]], &'static str, &'static str);
 
 fn broken() -> Vec<Broken> {
-    [broken_windows(), broken_others()].concat()
+    [broken_windows(), broken_others(), broken_detection()].concat()
 }
 
 #[rustfmt::skip]
@@ -114,18 +114,31 @@ fn broken_others() -> Vec<Broken> {
         ("pad", json!({"rows": 3, "mode": "reflect"}), &[&[1, 2, 3, 4]], "C2", "pads 3 rows"),
         ("pad", json!({"rows": 1, "mode": "edge", "channels": 1}), &[&[1, 2, 3, 4]], "C3", "`channels`"),
         ("pad", json!({"rows": 100000}), &[&[1, 2, 3, 4]], "C4", "the output would be"),
-        ("nms", json!({}), &[&[1, 10, 4], &[1, 2, 9]], "C1", "boxes [N, B, 4]"),
-        ("nms", json!({}), &[&[1, 4, 10], &[1, 2, 10]], "C1", "[1, 4, 10]"),
-        ("nms", json!({}), &[&[1, 1 << 25, 4], &[1, 1, 1 << 25]], "C2", "2^24"),
-        ("nms", json!({"capacity": 2147483647}), &[&[1, 10, 4], &[1, 2, 10]], "C3", "would be"),
-        ("filled", json!({}), &[&[1, 10, 4]], "C1", "counts rows"),
-        ("filled", json!({}), &[&[1 << 25, 3]], "C2", "2^24"),
         ("upsample", json!({"factor": 2}), &[&[1, 10]], "C1", "needs a map"),
         ("upsample", json!({"factor": [2, 2]}), &[&[1, 10, 10]], "C2", "`factor`"),
         ("upsample", json!({"factor": 2147483647}), &[&[1, 10, 10, 10]], "C3", "the output would be"),
         ("reorg", json!({"stride": 2}), &[&[1, 10]], "C1", "needs a map"),
         ("reorg", json!({"stride": 2}), &[&[1, 4, 3, 4]], "C2", "3x4 rows"),
         ("reorg", json!({"stride": 2}), &[&[1, 3, 4, 4]], "C3", "3 channels"),
+    ]
+}
+
+#[rustfmt::skip]
+fn broken_detection() -> Vec<Broken> {
+    vec![
+        ("nms", json!({}), &[&[1, 10, 4], &[1, 2, 9]], "C1", "boxes [N, B, 4]"),
+        ("nms", json!({}), &[&[1, 4, 10], &[1, 2, 10]], "C1", "[1, 4, 10]"),
+        ("nms", json!({}), &[&[1, 1 << 25, 4], &[1, 1, 1 << 25]], "C2", "2^24"),
+        ("nms", json!({"capacity": 2147483647}), &[&[1, 10, 4], &[1, 2, 10]], "C3", "would be"),
+        ("filled", json!({}), &[&[1, 10, 4]], "C1", "counts rows"),
+        ("filled", json!({}), &[&[1 << 25, 3]], "C2", "2^24"),
+        ("yolo", json!({"anchors": [[1, 2]], "classes": 2, "stride": 8}), &[&[1, 7]], "C1", "needs a map"),
+        ("yolo", json!({"anchors": [[1, 2], [3, 4]], "classes": 80, "stride": 8}), &[&[1, 255, 4, 4]], "C2", "need 170 channels, but [255, 4, 4] has 255"),
+        ("yolo", json!({"anchors": [[1, 2]], "classes": 2, "stride": [8, 8, 8]}), &[&[1, 7, 4, 4]], "C3", "3 numbers"),
+        ("region", json!({"anchors": [[1, 2]], "classes": 2, "stride": 8}), &[&[1, 7]], "C1", "needs a map"),
+        ("region", json!({"anchors": [[1, 2]], "classes": 2147483647, "stride": 8}), &[&[1, 7, 4, 4]], "C2", "channels"),
+        ("region", json!({"anchors": [[1, 2]], "classes": 2, "stride": [8, 8, 8]}), &[&[1, 7, 4, 4]], "C3", "3 numbers"),
+        ("picture", json!({}), &[&[1, 7]], "C1", "needs a map"),
     ]
 }
 

@@ -21,6 +21,7 @@ const LAYERS: &[&str] = &[
     "picture",
     "weights",
     "onnx",
+    "darknet",
     "interpret",
     "verify",
     "report",

@@ -6,7 +6,8 @@ use super::args::{Input, NetArgs};
 use super::input::{self, Content};
 use super::model::Model;
 use super::terminal::{Stop, Terminal};
-use super::{files, model, phase};
+use super::{darknet, files, model, phase};
+use crate::darknet::Layout;
 use crate::diag::Sources;
 use crate::elaborate::{self, Elaborated};
 use crate::onnx::{Imported, Port};
@@ -18,6 +19,8 @@ pub(super) struct Built {
     pub(super) net: Elaborated,
     /// The weights that came with it, if the file is a model.
     pub(super) weights: Option<Weights>,
+    /// How a `.weights` file holds its weights, if it is a Darknet network.
+    pub(super) layout: Option<Layout>,
     /// Inputs of the model that were given as constants.
     pub(super) constants: Vec<String>,
     /// What the model's inputs and outputs are in its file; none for a `.net` file.
@@ -35,7 +38,7 @@ impl From<Model> for Built {
         let Imported { graph, weights, inputs, outputs, remarks } = model.imported;
         let net = Elaborated { graph, warnings: remarks, rules: Vec::new() };
         let ports = Some(Ports { inputs, outputs });
-        Self { net, weights: Some(weights), constants: model.constants, ports }
+        Self { net, weights: Some(weights), layout: None, constants: model.constants, ports }
     }
 }
 
@@ -96,12 +99,15 @@ pub(super) fn build(terminal: &Terminal, file: &Path, args: &NetArgs) -> Result<
         return Ok(built);
     }
     let options = options(terminal, args, &args.input, &[])?;
+    if darknet::is_network(file) {
+        return darknet::import(terminal, file, args, options);
+    }
     let (mut sources, root) = files::source(terminal, file)?;
     let mut read = |path: &str| files::used(terminal, path);
     match elaborate::elaborate(&mut sources, root, &mut read, &options) {
         Ok(net) => {
             terminal.diagnose(&sources, &net.warnings)?;
-            Ok(Built { net, weights: None, constants: Vec::new(), ports: None })
+            Ok(Built { net, weights: None, layout: None, constants: Vec::new(), ports: None })
         }
         Err(found) => {
             terminal.diagnose(&sources, &found)?;
@@ -120,8 +126,11 @@ pub(super) fn quietly(
     let options = options(terminal, args, &args.input, inputs).ok()?;
     let mut sources = Sources::default();
     let source = files::used(terminal, file.to_str()?).ok()?;
+    if darknet::is_network(file) {
+        return darknet::quietly(file, &source, args, options);
+    }
     let root = sources.add(source);
     let mut read = |path: &str| files::used(terminal, path);
     let net = elaborate::elaborate(&mut sources, root, &mut read, &options).ok()?;
-    Some(Built { net, weights: None, constants: Vec::new(), ports: None })
+    Some(Built { net, weights: None, layout: None, constants: Vec::new(), ports: None })
 }

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::args::NetArgs;
 use super::terminal::{Stop, Terminal};
-use super::{build, files, model, phase};
+use super::{build, darknet, files, model, phase};
 use crate::elaborate;
 
 /// Find every mistake; print nothing if there is none
@@ -33,6 +33,14 @@ impl Check {
             if model::is_model(file) {
                 match build::import(terminal, file, &self.net) {
                     Ok(model) => files::remark(terminal, file, &model.imported.remarks)?,
+                    Err(Stop::Input) => faulty = true,
+                    Err(other) => return Err(other),
+                }
+                continue;
+            }
+            if darknet::is_network(file) {
+                match build::build(terminal, file, &self.net) {
+                    Ok(_) => {}
                     Err(Stop::Input) => faulty = true,
                     Err(other) => return Err(other),
                 }

@@ -8,8 +8,9 @@ use super::args::{Input, NetArgs};
 use super::build::{self, Built};
 use super::terminal::{Stop, Terminal};
 use super::{files, model, phase};
-use crate::graph::Graph;
-use crate::picture::{Channels, Options, Picture, Resize};
+use crate::graph::{Graph, NodeId};
+use crate::ops::{self, Op};
+use crate::picture::{Channels, Fit, Options, Picture, Side};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 use crate::weights::{self, npy::Array};
@@ -27,32 +28,34 @@ pub(super) struct InputArgs {
     /// Divides each channel afterwards: --std 0.229,0.224,0.225
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
     std: Vec<f32>,
-    /// What a full channel is: 1, or 255 for nets that take bytes
-    #[arg(long, value_name = "NUMBER", default_value_t = 1.0)]
-    scale: f32,
-    /// The order of a picture's channels
-    #[arg(long, value_enum, value_name = "ORDER", default_value = "rgb")]
-    channels: Order,
+    /// What a full channel is: 1 (the default), or 255 for nets that take bytes
+    #[arg(long, value_name = "NUMBER")]
+    scale: Option<f32>,
+    /// The order of a picture's channels (default: rgb)
+    #[arg(long, value_enum, value_name = "ORDER")]
+    channels: Option<Order>,
     /// Resize a picture first: 256x256, or 256 for the shorter side
     #[arg(long, value_name = "WxH", value_parser = resize)]
-    resize: Option<Resize>,
+    resize: Option<Side>,
     /// Cut out the middle of a picture rather than squeeze all of it into the input
     #[arg(long)]
     crop: bool,
+    /// Put all of a picture into the middle of grey, in its proportions, as Darknet does
+    #[arg(long, conflicts_with_all = ["crop", "resize"])]
+    letterbox: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Order {
-    #[default]
     Rgb,
     Bgr,
 }
 
-fn resize(text: &str) -> Result<Resize, String> {
+fn resize(text: &str) -> Result<Side, String> {
     let side = |it: &str| it.parse::<u32>().ok().filter(|&it| it > 0);
     let size = match text.split_once('x') {
-        Some((width, height)) => side(width).zip(side(height)).map(|(w, h)| Resize::To(w, h)),
-        None => side(text).map(Resize::Shorter),
+        Some((width, height)) => side(width).zip(side(height)).map(|(w, h)| Side::To(w, h)),
+        None => side(text).map(Side::Shorter),
     };
     size.ok_or_else(|| "write 256x256, or 256 for the shorter side".to_owned())
 }
@@ -112,7 +115,8 @@ pub(super) fn feed(
             Content::Array(array) => fit(&array, shape, is_whole),
             Content::Picture(picture) => {
                 check_normalise(graph, args)?;
-                picture.tensor(shape, &args.options())
+                let options = args.options(recorded(graph, graph.inputs()[at]));
+                picture.tensor(shape, &options)
             }
         };
         values[at] =
@@ -232,18 +236,34 @@ fn check_normalise(graph: &Graph, args: &InputArgs) -> Result<(), Stop> {
     Ok(())
 }
 
+/// What the net says of pictures for an input: a `picture` layer right behind it.
+fn recorded(graph: &Graph, input: NodeId) -> Option<&ops::Picture> {
+    graph.users(input).into_iter().find_map(|it| match graph.layer(it).map(|it| &it.op) {
+        Some(Op::Picture(picture)) => Some(picture),
+        _ => None,
+    })
+}
+
 impl InputArgs {
-    fn options(&self) -> Options {
-        Options {
-            resize: self.resize,
-            crop: self.crop,
-            channels: match self.channels {
-                Order::Rgb => Channels::Rgb,
-                Order::Bgr => Channels::Bgr,
-            },
-            scale: self.scale,
-            mean: self.mean.clone(),
-            std: self.std.clone(),
+    /// What the flags say, and where they say nothing the net.
+    fn options(&self, recorded: Option<&ops::Picture>) -> Options {
+        let mut options = recorded.map_or_else(Options::default, Options::from);
+        if self.crop || self.letterbox || self.resize.is_some() {
+            options.resize = self.resize;
+            options.fit = match (self.crop, self.letterbox) {
+                (true, _) => Fit::Crop,
+                (_, true) => Fit::Letterbox,
+                _ => Fit::Stretch,
+            };
         }
+        match self.channels {
+            Some(Order::Rgb) => options.channels = Channels::Rgb,
+            Some(Order::Bgr) => options.channels = Channels::Bgr,
+            None => {}
+        }
+        options.scale = self.scale.unwrap_or(options.scale);
+        options.mean.clone_from(&self.mean);
+        options.std.clone_from(&self.std);
+        options
     }
 }

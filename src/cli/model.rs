@@ -102,7 +102,7 @@ fn constant(array: &Array) -> Constant {
 }
 
 /// What a net is called that comes from a file.
-fn name(path: &Path) -> String {
+pub(super) fn name(path: &Path) -> String {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let mut name: String =
         stem.chars().map(|it| if it.is_ascii_alphanumeric() { it } else { '_' }).collect();

@@ -7,7 +7,7 @@ use comfy_table::{ContentArrangement, Table as Grid, presets};
 use super::args::WeightArgs;
 use super::build::Built;
 use super::terminal::{Stop, Terminal};
-use super::{files, phase};
+use super::{darknet, files, phase};
 use crate::diag::Diagnostic;
 use crate::report::{shown, thousands};
 use crate::weights::{self, File, Row, State, Table, Weights};
@@ -33,6 +33,9 @@ pub(super) fn weigh(
         return Ok(Weights::random(&net.graph, args.random_weights.unwrap_or(0)));
     };
     let partial = args.random_weights.filter(|_| args.partial);
+    if darknet::is_weights(path) {
+        return darknet::weights(terminal, path, built.layout.as_ref(), partial);
+    }
     let file = read(terminal, path)?;
     match weights::bind(&net.graph, &net.rules, &file, partial) {
         Ok(bound) => {

@@ -309,6 +309,21 @@ impl Args<'_> {
         })
     }
 
+    /// A list of pairs of finite numbers: `[(10, 14), (23, 27)]`.
+    pub fn sizes(&mut self, name: &str) -> Vec<(f32, f32)> {
+        let size = |it: &Value| match it {
+            Value::Tuple(items) | Value::List(items) => match items.as_slice() {
+                [width, height] => Some((width.number()?, height.number()?)),
+                _ => None,
+            },
+            _ => None,
+        };
+        self.read(name, Vec::new(), "a list of pairs (width, height)", |it| match it {
+            Value::List(items) if !items.is_empty() => items.iter().map(size).collect(),
+            _ => None,
+        })
+    }
+
     /// Values of any rank written in the file as nested lists, all rows of one length; `None` if not given.
     pub fn tensor(&mut self, name: &str) -> Option<Arc<Tensor>> {
         self.value(name)?;

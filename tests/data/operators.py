@@ -390,6 +390,35 @@ nms({"iou": 0.0, "score": 1.5}, [1, 1, 4], [1, 1, 1])
 case("filled", {}, [[9, 3]], lambda x: (x[:, 0] >= 0).sum().double().reshape(1))
 case("filled", {}, [[2, 1]], lambda x: (x[:, 0] >= 0).sum().double().reshape(1))
 
+# Detection.
+def head(args, shape, special=False, region=False):
+    """Boxes and scores of a head, cell by cell."""
+    anchors, classes = torch.tensor(args["anchors"]).double(), args["classes"]
+    stride = args["stride"] * 2 if isinstance(args["stride"], list) else [args["stride"]] * 2
+
+    def compute(x):
+        n, _, h, w = x.shape
+        t = x.reshape(n, len(anchors), 5 + classes, h, w)
+        rows, columns = torch.arange(h).double().reshape(h, 1), torch.arange(w).double()
+        unit = [stride[1], stride[0]] if region else [1, 1]
+        size = [t[:, :, 2 + i].exp() * (anchors[:, i] * unit[i]).reshape(-1, 1, 1) for i in range(2)]
+        box = [(t[:, :, 0].sigmoid() + columns) * stride[1], (t[:, :, 1].sigmoid() + rows) * stride[0], *size]
+        share = t[:, :, 5:].softmax(2) if region else t[:, :, 5:].sigmoid()
+        found = torch.cat([torch.stack(box, 2), t[:, :, 4:5].sigmoid() * share], 2)
+        return found.permute(0, 2, 1, 3, 4).reshape(n, 4 + classes, -1)
+
+    case("region" if region else "yolo", args, [shape], compute, special=special, low=-4.0, high=4.0)
+
+
+head({"anchors": [[10, 14], [23.5, 27]], "classes": 3, "stride": 8}, [2, 16, 3, 4])
+head({"anchors": [[344, 319]], "classes": 1, "stride": [32, 30.5]}, [1, 6, 5, 3])
+head({"anchors": [[1, 2], [3, 4], [5, 6]], "classes": 2, "stride": [16]}, [1, 21, 2, 2], special=True)
+head({"anchors": [[0.5, 1.25], [2, 3]], "classes": 3, "stride": 8}, [2, 16, 3, 4], region=True)
+head({"anchors": [[9.75, 9.25]], "classes": 5, "stride": [32, 30.5]}, [1, 10, 5, 3], region=True)
+head({"anchors": [[1, 2]], "classes": 1, "stride": 32}, [1, 6, 2, 2], region=True, special=True)
+for args in [{}, {"fit": "letterbox", "channels": "bgr", "scale": 255}, {"fit": "crop", "resize": [5, 6]}]:
+    case("picture", args, [[2, 3, 4, 5]], lambda x: x)
+
 with open(HERE / "operators.json", "w") as f:
     f.write("[\n" + ",\n".join(json.dumps(it) for it in OUT) + "\n]\n")
 

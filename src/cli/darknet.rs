@@ -1,0 +1,91 @@
+//! Darknet networks where a command takes a net.
+
+use std::path::Path;
+
+use super::args::NetArgs;
+use super::build::Built;
+use super::files;
+use super::model;
+use super::terminal::{Stop, Terminal};
+use crate::darknet::{self, Imported, Layout, Options};
+use crate::diag::{FileId, Source};
+use crate::elaborate::{self, Elaborated};
+use crate::weights::Weights;
+
+/// Whether a file is a Darknet network, by its name.
+pub(super) fn is_network(path: &Path) -> bool {
+    path.extension().is_some_and(|it| it.eq_ignore_ascii_case("cfg"))
+}
+
+/// Whether a file holds a Darknet network's weights, by its name.
+pub(super) fn is_weights(path: &Path) -> bool {
+    path.extension().is_some_and(|it| it.eq_ignore_ascii_case("weights"))
+}
+
+/// Imports a network, or says what is wrong with it; its weights come from a file of their own.
+pub(super) fn import(
+    terminal: &Terminal,
+    path: &Path,
+    args: &NetArgs,
+    options: elaborate::Options,
+) -> Result<Built, Stop> {
+    let (sources, root) = files::source(terminal, path)?;
+    let options = of_flags(args, options)?;
+    match darknet::import(root, &sources.get(root).text, &model::name(path), &options) {
+        Ok(imported) => {
+            terminal.diagnose(&sources, &imported.warnings)?;
+            Ok(built(imported))
+        }
+        Err(found) => {
+            terminal.diagnose(&sources, &found)?;
+            unreachable!("a network that cannot be built has an error")
+        }
+    }
+}
+
+/// [`import`] without a word; `None` if the network cannot be built.
+pub(super) fn quietly(
+    path: &Path,
+    source: &Source,
+    args: &NetArgs,
+    options: elaborate::Options,
+) -> Option<Built> {
+    let options = of_flags(args, options).ok()?;
+    let imported = darknet::import(FileId(0), &source.text, &model::name(path), &options);
+    Some(built(imported.ok()?))
+}
+
+fn built(imported: Imported) -> Built {
+    let Imported { graph, warnings, layout } = imported;
+    let net = Elaborated { graph, warnings, rules: Vec::new() };
+    Built { net, weights: None, layout: Some(layout), constants: Vec::new(), ports: None }
+}
+
+fn of_flags(args: &NetArgs, options: elaborate::Options) -> Result<Options, Stop> {
+    if args.net.is_some() {
+        return Err(Stop::Command(
+            "a Darknet file has one net, so `--net` means nothing".to_owned(),
+        ));
+    }
+    let elaborate::Options { set, batch, inputs, train, limits, .. } = options;
+    Ok(Options { inputs, batch, train, set, limits })
+}
+
+/// Reads the weights of a network from its `.weights` file.
+pub(super) fn weights(
+    terminal: &Terminal,
+    path: &Path,
+    layout: Option<&Layout>,
+    partial: Option<u64>,
+) -> Result<Weights, Stop> {
+    let Some(layout) = layout else {
+        let fault = format!(
+            "`{}` holds numbers without names, which fit the `.cfg` file that they were trained with only",
+            files::name(path)
+        );
+        return Err(Stop::Command(fault));
+    };
+    layout
+        .read(&files::bytes(path)?, partial)
+        .map_err(|it| files::fault_of_data(terminal, path, "broken-weights", it))
+}
