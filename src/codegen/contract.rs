@@ -408,6 +408,7 @@ impl Job<'_> {
             pixels: (0..pixels).map(pixel).collect(),
             vectors: u8::try_from(vectors).expect("a tile has few vectors"),
             wide: false,
+            paired: false,
             output_pitch: narrow(bytes(self.step.output.strides[1])),
             residual_pitch: self.residual.map_or(0, |it| narrow(bytes(it.strides[1]))),
         }

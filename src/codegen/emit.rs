@@ -203,6 +203,11 @@ impl<'a> Emit<'a> {
         (Linear::value(open.at, 1), Some(open))
     }
 
+    /// As [`Emit::open_times`], and no loop either where there is no round: the caller leaves the body out.
+    pub(super) fn open_some(&mut self, count: usize) -> (Linear, Option<Loop>) {
+        if count == 0 { (Linear::default(), None) } else { self.open_times(count) }
+    }
+
     /// Ends the body of a loop.
     pub(super) fn close(&mut self, open: impl Into<Option<Loop>>) {
         let Some(Loop { counter, at, to, head, exit }) = open.into() else { return };

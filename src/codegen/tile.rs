@@ -98,5 +98,5 @@ pub use program::{
     WIDE_VECTORS,
 };
 pub use reduction::{Axis, Reduction};
-pub use winograd::{Forward, Inverse, filter};
+pub use winograd::{Forward, Inverse, Width, filter};
 pub use x64::emit_x64;

@@ -10,7 +10,9 @@ use super::contract::{Leaves, Names, bytes, epilogue, narrow, residual, signed};
 use super::emit::{Emit, Units};
 use super::linear::Linear;
 use super::pack::Blob;
-use super::tile::{Contraction, Epilogue, Forward, Grid, Inverse, PIXEL, Reduction, Start};
+use super::tile::{
+    Contraction, Epilogue, Forward, Grid, Inverse, Pixel, Reduction, Start, Tile, Width,
+};
 use crate::plan::tile::{channels_at_once, row as cover};
 use crate::plan::winograd::{Scratch, tiles};
 use crate::plan::{LANES, Plan, Step, View, Winograd};
@@ -82,6 +84,9 @@ struct Place {
     block: [Linear; 2],
 }
 
+/// A row of tiles: its block, group of output channels, vector of those, and place in the block.
+type Here<'a> = (&'a Place, Value, &'a Linear, &'a Linear);
+
 impl<'a> Job<'a> {
     fn new(step: &'a Step, winograd: &'a Winograd) -> Job<'a> {
         let (input, output) = (&step.inputs[0], &step.output);
@@ -140,17 +145,32 @@ impl<'a> Job<'a> {
         self.output.shape.spatial()[axis] - (self.tiles[axis] - 1) * self.winograd.cut.outputs
     }
 
-    fn forward(&self) -> Forward {
+    /// Bytes of a vector.
+    fn vector(&self) -> i64 {
+        bytes(self.winograd.cut.lanes())
+    }
+
+    /// The vectors for so many blocks of channels, at most two, that lie in a view.
+    fn width(&self, blocks: usize, view: &View) -> Width {
+        match blocks {
+            _ if !self.winograd.cut.wide => Width::Narrow,
+            1 => Width::Half,
+            _ => Width::Wide(narrow(bytes(view.strides[1]))),
+        }
+    }
+
+    fn forward(&self, blocks: usize) -> Forward {
         Forward {
             outputs: self.winograd.cut.outputs,
             row_pitch: narrow(bytes(self.input.strides[2])),
             point_pitch: narrow(bytes(self.scratch.patch_point)),
             tiles: counted(self.winograd.cut.columns),
+            width: self.width(blocks, self.input),
         }
     }
 
     /// Tiles in a row that have so many results.
-    fn inverse(&self, rows: usize, columns: usize, tiles: usize) -> Inverse {
+    fn inverse(&self, blocks: usize, rows: usize, columns: usize, tiles: usize) -> Inverse {
         Inverse {
             outputs: self.winograd.cut.outputs,
             rows,
@@ -161,6 +181,8 @@ impl<'a> Job<'a> {
             bias: self.winograd.bias,
             epilogue: self.posts.clone(),
             tiles: counted(tiles),
+            width: self.width(blocks, self.output),
+            residual_block: self.residual.map_or(0, |it| narrow(bytes(it.strides[1]))),
         }
     }
 
@@ -170,22 +192,26 @@ impl<'a> Job<'a> {
         tiles: usize,
         vectors: usize,
         channels: usize,
-        first: bool,
+        start: Start,
         ahead: usize,
-    ) -> Contraction {
+    ) -> Tile {
+        let cut = &self.winograd.cut;
         let pitch = narrow(bytes(self.scratch.block));
-        Contraction {
-            grid: Grid::row(
-                u8::try_from(tiles).expect("a tile is small"),
-                PIXEL,
-                u8::try_from(vectors).expect("a tile has few vectors"),
-                pitch,
-            ),
-            reduction: Reduction::blocked(counted(channels), pitch, &[]),
-            start: if first { Start::Zero } else { Start::Output },
-            epilogue: Vec::new(),
-            ahead: counted(ahead),
-        }
+        let vector = |at: i32| {
+            let offset = at * narrow(self.vector());
+            Pixel { input: offset, residual: 0, output: offset }
+        };
+        let tiles = i32::try_from(tiles).expect("a tile is small");
+        let grid = Grid {
+            pixels: (0..tiles).map(vector).collect(),
+            vectors: u8::try_from(vectors).expect("a tile has few vectors"),
+            wide: cut.wide,
+            paired: cut.wide,
+            output_pitch: pitch,
+            residual_pitch: 0,
+        };
+        let reduction = Reduction::in_blocks(counted(cut.lanes()), counted(channels), pitch, &[]);
+        Contraction { grid, reduction, start, epilogue: Vec::new(), ahead: counted(ahead) }.tile()
     }
 }
 
@@ -255,24 +281,37 @@ impl Routine<'_, '_, '_> {
     /// Transforms the patches of a block.
     fn patches(&mut self, place: &Place) {
         let (job, cut) = (self.job, self.job.winograd.cut);
-        let leaf = self.leaves.add(&job.forward().tile());
+        let blocks = job.winograd.in_channels.div_ceil(LANES);
+        let at_once = cut.lanes() / LANES;
+        let (channels, some) = self.emit.open_some(blocks / at_once);
+        if blocks >= at_once {
+            self.patch_rows(place, &channels, at_once);
+        }
+        self.emit.close(some);
+        if !blocks.is_multiple_of(at_once) {
+            self.patch_rows(place, &Linear::constant(signed(blocks / at_once)), 1);
+        }
+    }
+
+    /// The patches of one vector of channels.
+    fn patch_rows(&mut self, place: &Place, channels: &Linear, blocks: usize) {
+        let (job, cut) = (self.job, self.job.winograd.cut);
+        let leaf = self.leaves.add(&job.forward(blocks).tile());
         let strides = &job.input.strides;
-        let (channels, some) = self.emit.open_times(job.winograd.in_channels.div_ceil(LANES));
         let (row, rows) = self.emit.open_times(cut.rows);
         let mut input = Linear::constant(self.bases.input.1);
         input.add(&place.image, bytes(strides[0]));
         input.add(&place.block[0], bytes(cut.rows * cut.outputs * strides[2]));
         input.add(&place.block[1], bytes(cut.columns * cut.outputs * strides[3]));
-        input.add(&channels, bytes(strides[1]));
+        input.add(channels, bytes(cut.lanes() / LANES * strides[1]));
         input.add(&row, bytes(cut.outputs * strides[2]));
         let mut patches = Linear::default();
-        patches.add(&channels, bytes(job.scratch.block));
-        patches.add(&row, bytes(cut.columns * LANES));
+        patches.add(channels, bytes(job.scratch.block));
+        patches.add(&row, bytes(cut.columns * cut.lanes()));
         let temp = Linear::constant(bytes(job.scratch.temp));
         let scratch = self.bases.scratch;
         self.call(leaf, &[(self.bases.input.0, input), (scratch, patches), (scratch, temp)]);
         self.emit.close(rows);
-        self.emit.close(some);
     }
 
     /// One group of output channels of a block.
@@ -286,20 +325,23 @@ impl Routine<'_, '_, '_> {
         let job = self.job;
         let (tiles, channels) = (job.winograd.cut.tiles(), job.winograd.in_channels);
         let points = job.winograd.points();
-        let at_once = channels_at_once(channels, 1, vectors);
+        let lanes = job.winograd.cut.lanes();
+        let at_once = channels_at_once(channels, 1, vectors).next_multiple_of(lanes);
         let (point, some) = self.emit.open_times(points);
         for first in (0..channels).step_by(at_once) {
             let count = at_once.min(channels - first);
             let cover = cover(tiles, vectors, count);
             let calls: usize = cover.iter().map(|it| it.1).sum();
-            let ahead = (count * vectors * PIXEL as usize).div_ceil(calls).next_multiple_of(64);
+            let ahead = (count * vectors * LANES * size_of::<f32>()).div_ceil(calls);
+            let ahead = ahead.next_multiple_of(64);
+            let start = if first == 0 { Start::Zero } else { Start::Output };
             let mut at = 0;
             for (width, times) in cover {
-                let product = job.product(width, vectors, count, first == 0, ahead).tile();
-                let step = signed(width) * i64::from(PIXEL);
+                let product = job.product(width, vectors, count, start, ahead);
+                let step = signed(width) * job.vector();
                 let leaf = self.runs(&product, times, step, signed(ahead));
                 let mut patches =
-                    Linear::constant(bytes(first / LANES * job.scratch.block + at * LANES));
+                    Linear::constant(bytes(first / lanes * job.scratch.block + at * lanes));
                 patches.add(&point, bytes(job.scratch.patch_point));
                 let mut weights =
                     Linear::constant(self.bases.weights.1 + bytes(first * vectors * LANES));
@@ -308,7 +350,7 @@ impl Routine<'_, '_, '_> {
                     job.slice(job.winograd.cut.vectors) * signed(points),
                 );
                 weights.add(&point, job.slice(vectors));
-                let mut sums = Linear::constant(bytes(job.scratch.sums + at * LANES));
+                let mut sums = Linear::constant(bytes(job.scratch.sums + at * lanes));
                 sums.add(&point, bytes(job.scratch.sum_point));
                 let next = weights.clone().plus(bytes(count * vectors * LANES));
                 let scratch = self.bases.scratch;
@@ -322,7 +364,7 @@ impl Routine<'_, '_, '_> {
     }
 
     /// A product for several neighbouring runs of tiles.
-    fn runs(&mut self, product: &super::tile::Tile, times: usize, step: i64, ahead: i64) -> usize {
+    fn runs(&mut self, product: &Tile, times: usize, step: i64, ahead: i64) -> usize {
         use super::tile::Pointer::{Ahead, Input, Output};
         let steps = [(Input, narrow(step)), (Output, narrow(step)), (Ahead, narrow(ahead))];
         let runs = product.repeated(counted(times), &steps);
@@ -331,24 +373,36 @@ impl Routine<'_, '_, '_> {
 
     /// Transforms the sums of a block back.
     fn results(&mut self, place: &Place, group: Value, vectors: usize) {
+        let at_once = self.job.winograd.cut.lanes() / LANES;
+        let (vector, some) = self.emit.open_some(vectors / at_once);
+        if vectors >= at_once {
+            self.result_rows(place, group, &vector, at_once);
+        }
+        self.emit.close(some);
+        if !vectors.is_multiple_of(at_once) {
+            self.result_rows(place, group, &Linear::constant(signed(vectors / at_once)), 1);
+        }
+    }
+
+    /// The results of one vector of output channels.
+    fn result_rows(&mut self, place: &Place, group: Value, vector: &Linear, blocks: usize) {
         let (job, cut) = (self.job, self.job.winograd.cut);
-        let (vector, some) = self.emit.open_times(vectors);
         let uneven = job.rest(0) != cut.outputs;
         let whole = if uneven && cut.rows == job.tiles[0] { cut.rows - 1 } else { cut.rows };
         let at = |routine: &mut Self, row: &Linear, rows: usize| {
-            routine.row(place, group, &vector, row, rows);
+            routine.row((place, group, vector, row), blocks, rows);
         };
         if uneven && cut.rows < job.tiles[0] {
             // The map's last row of tiles is the last of the last blocks.
-            let blocks = signed(job.blocks()[0]);
-            let (row, rows) = self.emit.open_times(cut.rows - 1);
+            let last_block = signed(job.blocks()[0]) - 1;
+            let (row, rows) = self.emit.open_some(cut.rows - 1);
             if cut.rows > 1 {
                 at(self, &row, cut.outputs);
             }
             self.emit.close(rows);
             let last = Linear::constant(signed(cut.rows) - 1);
             let block = self.emit.linear(&place.block[0]);
-            let inside = self.emit.b.ins().icmp_imm_s(IntCC::SignedLessThan, block, blocks - 1);
+            let inside = self.emit.b.ins().icmp_imm_s(IntCC::SignedLessThan, block, last_block);
             let branch = self.emit.when(inside);
             at(self, &last, cut.outputs);
             self.emit.otherwise(&branch);
@@ -364,28 +418,27 @@ impl Routine<'_, '_, '_> {
                 at(self, &Linear::constant(signed(whole)), job.rest(0));
             }
         }
-        self.emit.close(some);
     }
 
     /// One row of tiles with so many rows of results.
-    fn row(&mut self, place: &Place, group: Value, vector: &Linear, row: &Linear, rows: usize) {
+    fn row(&mut self, here: Here<'_>, blocks: usize, rows: usize) {
         let (job, cut) = (self.job, self.job.winograd.cut);
         let rest = job.rest(1);
-        let here = (place, group, vector, row);
+        let place = here.0;
         if rest == cut.outputs {
-            self.tiles(here, 0, cut.columns, [rows, cut.outputs]);
+            self.tiles(here, blocks, 0, cut.columns, [rows, cut.outputs]);
         } else if cut.columns == job.tiles[1] {
-            self.tiles(here, 0, cut.columns - 1, [rows, cut.outputs]);
-            self.tiles(here, cut.columns - 1, 1, [rows, rest]);
+            self.tiles(here, blocks, 0, cut.columns - 1, [rows, cut.outputs]);
+            self.tiles(here, blocks, cut.columns - 1, 1, [rows, rest]);
         } else {
-            self.tiles(here, 0, cut.columns - 1, [rows, cut.outputs]);
-            let blocks = signed(job.blocks()[1]);
+            self.tiles(here, blocks, 0, cut.columns - 1, [rows, cut.outputs]);
+            let last = signed(job.blocks()[1]) - 1;
             let block = self.emit.linear(&place.block[1]);
-            let inside = self.emit.b.ins().icmp_imm_s(IntCC::SignedLessThan, block, blocks - 1);
+            let inside = self.emit.b.ins().icmp_imm_s(IntCC::SignedLessThan, block, last);
             let branch = self.emit.when(inside);
-            self.tiles(here, cut.columns - 1, 1, [rows, cut.outputs]);
+            self.tiles(here, blocks, cut.columns - 1, 1, [rows, cut.outputs]);
             self.emit.otherwise(&branch);
-            self.tiles(here, cut.columns - 1, 1, [rows, rest]);
+            self.tiles(here, blocks, cut.columns - 1, 1, [rows, rest]);
             self.emit.end(&branch);
         }
     }
@@ -393,7 +446,8 @@ impl Routine<'_, '_, '_> {
     /// Some tiles of a row of a block, all with so many results.
     fn tiles(
         &mut self,
-        (place, group, vector, row): (&Place, Value, &Linear, &Linear),
+        (place, group, vector, row): Here<'_>,
+        blocks: usize,
         first: usize,
         count: usize,
         [rows, columns]: [usize; 2],
@@ -402,24 +456,24 @@ impl Routine<'_, '_, '_> {
             return;
         }
         let (job, cut) = (self.job, self.job.winograd.cut);
-        let tile = job.inverse(rows, columns, count).tile();
+        let tile = job.inverse(blocks, rows, columns, count).tile();
         let leaf = self.leaves.add(&tile);
         let result = |base: i64, view: &View| {
             let mut at = Linear::constant(base + bytes(first * cut.outputs * view.strides[3]));
             at.add(&place.image, bytes(view.strides[0]));
             at.add(&Linear::value(group, 1), bytes(cut.vectors * view.strides[1]));
-            at.add(vector, bytes(view.strides[1]));
+            at.add(vector, bytes(cut.lanes() / LANES * view.strides[1]));
             at.add(&place.block[0], bytes(cut.rows * cut.outputs * view.strides[2]));
             at.add(&place.block[1], bytes(cut.columns * cut.outputs * view.strides[3]));
             at.add(row, bytes(cut.outputs * view.strides[2]));
             at
         };
-        let mut sums = Linear::constant(bytes(job.scratch.sums + first * LANES));
+        let mut sums = Linear::constant(bytes(job.scratch.sums + first * cut.lanes()));
         sums.add(vector, bytes(job.scratch.block));
-        sums.add(row, bytes(cut.columns * LANES));
+        sums.add(row, bytes(cut.columns * cut.lanes()));
         let mut bias = Linear::constant(self.bases.bias.1);
         bias.add(&Linear::value(group, 1), bytes(cut.vectors * LANES));
-        bias.add(vector, bytes(LANES));
+        bias.add(vector, bytes(cut.lanes()));
         let scratch = self.bases.scratch;
         let mut args = vec![(scratch, sums)];
         if job.winograd.bias {

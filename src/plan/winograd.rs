@@ -40,12 +40,14 @@ pub struct Cut {
     pub columns: usize,
     /// Blocks of 8 output channels that the products compute at a time.
     pub vectors: usize,
+    /// Whether vectors have sixteen lanes.
+    pub wide: bool,
 }
 
 /// Where things lie in the scratch memory of one thread, in elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scratch {
-    /// From block to block of 8 channels, one vector a tile.
+    /// From vector to vector of channels, one of each for every tile.
     pub block: usize,
     /// From point to point of the patches, which come first.
     pub patch_point: usize,
@@ -108,13 +110,20 @@ impl Cut {
         self.rows * self.columns
     }
 
+    /// Channels in a vector.
+    #[must_use]
+    pub fn lanes(&self) -> usize {
+        if self.wide { 2 * LANES } else { LANES }
+    }
+
     fn scratch(&self, in_channels: usize) -> Scratch {
-        let block = self.tiles() * LANES;
-        let patch_point = spread(in_channels.div_ceil(LANES) * block);
-        let sum_point = spread(self.vectors * block);
+        let lanes = self.lanes();
+        let block = self.tiles() * lanes;
+        let patch_point = spread(in_channels.div_ceil(lanes) * block);
+        let sum_point = spread((self.vectors * LANES).div_ceil(lanes) * block);
         let sums = patch_point * self.points();
         let temp = sums + sum_point * self.points();
-        let elements = temp + self.points() * LANES;
+        let elements = temp + self.points() * lanes;
         Scratch { block, patch_point, sums, sum_point, temp, elements }
     }
 }
@@ -182,7 +191,7 @@ fn cuts<'a>(
         let width = rows * columns;
         let blocks = found.out_channels.div_ceil(LANES);
         let vectors = tile::vectors(width, blocks, found.in_channels);
-        let cut = Cut { outputs, rows, columns, vectors };
+        let cut = Cut { outputs, rows, columns, vectors, wide: false };
         (cut.scratch(found.in_channels).elements * 4 <= MOST).then_some(cut)
     })
 }

@@ -16,6 +16,15 @@ pub struct Pixel {
     pub output: i32,
 }
 
+/// Where the lanes of a register lie in a buffer.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// Side by side.
+    Whole(Address),
+    /// The low eight, and the high eight if anywhere.
+    Halves(Address, Option<Address>),
+}
+
 /// The results of one call: pixels by vectors of eight output channels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grid {
@@ -25,7 +34,9 @@ pub struct Grid {
     pub vectors: u8,
     /// Whether a register holds two of them.
     pub wide: bool,
-    /// Bytes from one channel block of the output to the next.
+    /// Whether the output has blocks in pairs, sixteen channels of a pixel side by side.
+    pub paired: bool,
+    /// Bytes from one channel block (or pair) of the output to the next.
     pub output_pitch: i32,
     /// Bytes from one channel block of the residual to the next.
     pub residual_pitch: i32,
@@ -45,6 +56,7 @@ impl Grid {
             pixels: (0..i32::from(pixels)).map(pixel).collect(),
             vectors,
             wide: false,
+            paired: false,
             output_pitch,
             residual_pitch: output_pitch,
         }
@@ -101,18 +113,40 @@ impl Grid {
         width * vectors + width.min(vectors) < usize::from(self.limit())
     }
 
-    /// Brings what lies in a buffer for a result.
-    fn load(&self, to: Vector, low: Address, vector: u8, pitch: i32) -> Instr {
-        if self.wide {
-            Instr::Join(to, low, self.high(low, vector, pitch))
-        } else {
-            Instr::Load(to, low)
+    /// Where the blocks of a register lie in the output.
+    fn output(&self, pixel: Pixel, vector: u8) -> Place {
+        let at = |vector: u8| {
+            let pairs = if self.paired { vector / 2 } else { vector };
+            let within = if self.paired { vector % 2 } else { 0 };
+            pixel.output + i32::from(pairs) * self.output_pitch + i32::from(within) * PIXEL
+        };
+        self.place(Pointer::Output, vector, &at)
+    }
+
+    /// Where the blocks of a register lie in the residual.
+    fn residual(&self, pixel: Pixel, vector: u8) -> Place {
+        let at = |vector: u8| pixel.residual + i32::from(vector) * self.residual_pitch;
+        self.place(Pointer::Residual, vector, &at)
+    }
+
+    fn place(&self, base: Pointer, vector: u8, at: &dyn Fn(u8) -> i32) -> Place {
+        let address = |vector: u8| Address { base, offset: at(vector) };
+        let low = address(vector);
+        if !self.wide {
+            return Place::Whole(low);
+        }
+        match (vector + 1 < self.vectors).then(|| address(vector + 1)) {
+            Some(high) if high.offset == low.offset + PIXEL => Place::Whole(low),
+            high => Place::Halves(low, high),
         }
     }
 
-    /// Where the second block of a register lies, if it has one.
-    fn high(&self, low: Address, vector: u8, pitch: i32) -> Option<Address> {
-        (vector + 1 < self.vectors).then_some(Address { offset: low.offset + pitch, ..low })
+    /// Brings what lies at a place.
+    fn load(to: Vector, from: Place) -> Instr {
+        match from {
+            Place::Whole(at) => Instr::Load(to, at),
+            Place::Halves(low, high) => Instr::Join(to, low, high),
+        }
     }
 }
 
@@ -160,9 +194,7 @@ impl Start {
                 Start::Bias => {
                     Instr::Load(acc, Address { base: Pointer::Bias, offset: index * PIXEL })
                 }
-                Start::Output => {
-                    grid.load(acc, output(grid, pixel, vector), vector, grid.output_pitch)
-                }
+                Start::Output => Grid::load(acc, grid.output(pixel, vector)),
             });
         }
     }
@@ -187,13 +219,12 @@ impl Epilogue {
             let (own, constant) = (Operand::Vector(acc), Operand::Vector(first));
             match self {
                 Epilogue::Residual => {
-                    let offset = pixel.residual + i32::from(vector) * grid.residual_pitch;
-                    let memory = Address { base: Pointer::Residual, offset };
-                    let operand = if grid.wide {
-                        body.push(grid.load(first, memory, vector, grid.residual_pitch));
-                        Operand::Vector(first)
-                    } else {
-                        Operand::Memory(memory)
+                    let operand = match grid.residual(pixel, vector) {
+                        Place::Whole(at) => Operand::Memory(at),
+                        halves @ Place::Halves(..) => {
+                            body.push(Grid::load(first, halves));
+                            Operand::Vector(first)
+                        }
                     };
                     body.push(arithmetic(Arithmetic::Add, acc, acc, operand));
                 }
@@ -218,16 +249,9 @@ pub(super) fn finish(grid: &Grid, epilogue: &[Epilogue], free: u8, body: &mut Ve
         step.emit(grid, free, body);
     }
     for (pixel, vector, acc) in grid.each() {
-        let low = output(grid, pixel, vector);
-        body.push(if grid.wide {
-            Instr::Split(low, grid.high(low, vector, grid.output_pitch), acc)
-        } else {
-            Instr::Store(low, acc)
+        body.push(match grid.output(pixel, vector) {
+            Place::Whole(at) => Instr::Store(at, acc),
+            Place::Halves(low, high) => Instr::Split(low, high, acc),
         });
     }
-}
-
-fn output(grid: &Grid, pixel: Pixel, vector: u8) -> Address {
-    let offset = pixel.output + i32::from(vector) * grid.output_pitch;
-    Address { base: Pointer::Output, offset }
 }

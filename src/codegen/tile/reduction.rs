@@ -39,17 +39,23 @@ impl Reduction {
     /// The order is block, tap, lane; of the last block only `channels % 8` lanes are read.
     #[must_use]
     pub fn blocked(channels: u32, block_pitch: i32, taps: &[Axis]) -> Reduction {
+        Self::in_blocks(8, channels, block_pitch, taps)
+    }
+
+    /// As [`Reduction::blocked`], with so many channels in a block.
+    #[must_use]
+    pub fn in_blocks(lanes: u32, channels: u32, block_pitch: i32, taps: &[Axis]) -> Reduction {
         let segment = |blocks: u32, lanes: u32, offset: i32| {
             let mut axes = vec![Axis::new(blocks, block_pitch)];
             axes.extend_from_slice(taps);
             axes.push(Axis::new(lanes, 4));
             Segment { offset, axes }
         };
-        let (blocks, rest) = (channels / 8, channels % 8);
+        let (blocks, rest) = (channels / lanes, channels % lanes);
         let tail = i64::from(blocks) * i64::from(block_pitch);
         let mut segments = Vec::new();
         if blocks > 0 {
-            segments.push(segment(blocks, 8, 0));
+            segments.push(segment(blocks, lanes, 0));
         }
         if rest > 0 {
             let offset = i32::try_from(tail).expect("an input is smaller than 2 GiB");

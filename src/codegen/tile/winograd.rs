@@ -26,22 +26,58 @@ const LINE: u8 = 4;
 /// Where constants begin: above all else that a transform holds.
 const CONSTANTS: u8 = 10;
 
-/// `points[i * a + j] = (B' patch B)[i][j]` for one block of channels and some tiles in a row.
+/// `points[i * a + j] = (B' patch B)[i][j]` for one vector of channels and some tiles in a row.
 ///
-/// Reads `a * a` pixels of a blocked map, `m` pixels further for each tile; writes one vector a point and tile.
+/// Reads `a * a` pixels of a blocked map, `m` pixels further for each tile; writes one vector a point and tile. A wide
+/// vector takes two blocks of channels, or the last one and zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forward {
     /// Results of a tile along one axis: 2 or 4.
     pub outputs: usize,
     /// Bytes from row to row of the map.
     pub row_pitch: i32,
-    /// Bytes from point to point of the result; neighbouring tiles are one [`PIXEL`] apart.
+    /// Bytes from point to point of the result; neighbouring tiles are one vector apart.
     pub point_pitch: i32,
     /// Tiles in the row.
     pub tiles: u32,
+    /// The vectors.
+    pub width: Width,
 }
 
-/// `out[i][j] = epilogue(bias + (A' sums A)[i][j])` for one block of channels and some tiles in a row.
+/// The vectors that a transform works on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Width {
+    /// One block of channels.
+    Narrow,
+    /// Two blocks of channels of the map, so many bytes apart.
+    Wide(i32),
+    /// The last block of the map in the low half of a vector.
+    Half,
+}
+
+impl Width {
+    fn is_wide(self) -> bool {
+        self != Width::Narrow
+    }
+
+    /// Bytes of a vector.
+    fn bytes(self) -> i32 {
+        if self.is_wide() { 2 * PIXEL } else { PIXEL }
+    }
+
+    /// Brings what a map has at an address.
+    fn load(self, to: Vector, low: Address) -> Instr {
+        match self {
+            Width::Narrow => Instr::Load(to, low),
+            Width::Wide(pitch) => {
+                Instr::Join(to, low, Some(Address { offset: low.offset + pitch, ..low }))
+            }
+            Width::Half => Instr::Join(to, low, None),
+        }
+    }
+}
+
+/// `out[i][j] = epilogue(bias + (A' sums A)[i][j])` for one vector of channels and some tiles in a row.
 ///
 /// Reads what the products left, one vector a point and tile, and writes the first `rows x columns` of the `m x m`
 /// results of each tile.
@@ -65,6 +101,10 @@ pub struct Inverse {
     pub epilogue: Vec<Epilogue>,
     /// Tiles in the row.
     pub tiles: u32,
+    /// The vectors; in wide ones the blocks of the output are so far apart.
+    pub width: Width,
+    /// Bytes from block to block of the residual.
+    pub residual_block: i32,
 }
 
 impl Forward {
@@ -72,12 +112,14 @@ impl Forward {
     #[must_use]
     pub fn tile(&self) -> Tile {
         let lines = signed(self.outputs + 2);
-        let temp = |i: i32, j: i32| at(Pointer::Temp, (i * lines + j) * PIXEL);
+        let vector = self.width.bytes();
+        let temp = |i: i32, j: i32| at(Pointer::Temp, (i * lines + j) * vector);
         let point = |i: i32, j: i32| at(Pointer::Output, (i * lines + j) * self.point_pitch);
         let mut body = Vec::new();
         for column in 0..lines {
             let from = |i: i32| at(Pointer::Input, i * self.row_pitch + column * PIXEL);
-            load(0, lines, &from, &mut body);
+            let values = (0..).zip(0..lines).map(|(to, i)| self.width.load(Vector(to), from(i)));
+            body.extend(values);
             forward(self.outputs, &mut body, &|i| temp(i, column));
         }
         for row in 0..lines {
@@ -85,9 +127,9 @@ impl Forward {
             forward(self.outputs, &mut body, &|j| point(row, j));
         }
         let step = signed(self.outputs) * PIXEL;
-        body.extend([Instr::Bump(Pointer::Input, step), Instr::Bump(Pointer::Output, PIXEL)]);
+        body.extend([Instr::Bump(Pointer::Input, step), Instr::Bump(Pointer::Output, vector)]);
         let constants = if self.outputs == 4 { &FORWARD[..] } else { &[] };
-        each_tile(constants, self.tiles, body)
+        each_tile(constants, self.tiles, body, self.width.is_wide())
     }
 }
 
@@ -97,7 +139,8 @@ impl Inverse {
     pub fn tile(&self) -> Tile {
         let lines = signed(self.outputs + 2);
         let results = u8::try_from(self.outputs).expect("a tile is small");
-        let temp = |i: i32, j: i32| at(Pointer::Temp, (i * lines + j) * PIXEL);
+        let vector = self.width.bytes();
+        let temp = |i: i32, j: i32| at(Pointer::Temp, (i * lines + j) * vector);
         let mut body = Vec::new();
         for column in 0..lines {
             let from = |i: i32| at(Pointer::Input, (i * lines + column) * self.point_pitch);
@@ -118,12 +161,12 @@ impl Inverse {
             finish(&grid, &self.epilogue, results, &mut body);
         }
         let step = signed(self.outputs) * PIXEL;
-        body.extend([Instr::Bump(Pointer::Input, PIXEL), Instr::Bump(Pointer::Output, step)]);
+        body.extend([Instr::Bump(Pointer::Input, vector), Instr::Bump(Pointer::Output, step)]);
         if self.epilogue.contains(&Epilogue::Residual) {
             body.push(Instr::Bump(Pointer::Residual, step));
         }
         let constants = if self.outputs == 4 { &INVERSE[..] } else { &[] };
-        each_tile(constants, self.tiles, body)
+        each_tile(constants, self.tiles, body, self.width.is_wide())
     }
 
     /// One row of results, in the first vectors.
@@ -133,12 +176,17 @@ impl Inverse {
             residual: row * self.residual_pitch + column * PIXEL,
             output: row * self.output_pitch + column * PIXEL,
         };
+        let (vectors, output_pitch) = match self.width {
+            Width::Narrow | Width::Half => (1, 0),
+            Width::Wide(pitch) => (2, pitch),
+        };
         Grid {
             pixels: (0..signed(self.columns)).map(pixel).collect(),
-            vectors: 1,
-            wide: false,
-            output_pitch: 0,
-            residual_pitch: 0,
+            vectors,
+            wide: self.width.is_wide(),
+            paired: false,
+            output_pitch,
+            residual_pitch: self.residual_block,
         }
     }
 }
@@ -252,11 +300,11 @@ fn load(first: u8, lines: i32, from: &dyn Fn(i32) -> Address, body: &mut Vec<Ins
 }
 
 /// The body for each tile of a row, constants set once.
-fn each_tile(constants: &[f32], tiles: u32, body: Vec<Instr>) -> Tile {
+fn each_tile(constants: &[f32], tiles: u32, body: Vec<Instr>, wide: bool) -> Tile {
     let set = |(at, value): (u8, &f32)| Instr::Splat(Vector(at), *value);
     let mut all: Vec<Instr> = (CONSTANTS..).zip(constants).map(set).collect();
     all.push(Instr::Loop { count: tiles, body });
-    Tile::new(all)
+    Tile::of_width(all, wide)
 }
 
 fn at(base: Pointer, offset: i32) -> Address {
