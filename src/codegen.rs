@@ -145,6 +145,7 @@ fn build(
         Kernel::Depthwise(it) => contract::emit_depthwise(builder, target, plan, step, it, blob),
         Kernel::Winograd(it) => winograd::emit(builder, target, plan, step, it, blob),
         Kernel::Suppress(it) => (Vec::new(), suppress::emit(builder, target, plan, step, it)),
+        Kernel::Pool(it) => contract::emit_pool(builder, target, plan, step, it, blob),
     };
     let clif = if options.texts { function.display().to_string() } else { String::new() };
     let code = jit::compile(function, target);

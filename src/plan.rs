@@ -21,6 +21,8 @@ pub mod winograd;
 pub use view::{Buffer, BufferId, Home, View};
 pub use winograd::{Cut, Winograd};
 
+use std::ops::Range;
+
 use crate::graph::{Graph, NodeId, ParamId};
 use crate::interpret::Spread;
 use crate::nest::suppress::Suppress;
@@ -123,6 +125,8 @@ pub enum Kernel {
     Winograd(Winograd),
     /// Picks of boxes, one after another: operand 0 is boxes, operand 1 scores, temporary 0 a list of boxes.
     Suppress(Suppress),
+    /// The greatest or the mean of each window, channel by channel, tiles of pixels.
+    Pool(Pool),
 }
 
 /// `output[at] = epilogue(value)` for every point of a stage.
@@ -167,6 +171,47 @@ pub struct Depthwise {
     pub epilogue: Vec<Post>,
     /// Output pixels of one tile along the last axis.
     pub pixels: usize,
+}
+
+/// `out[n, c, y..] = epilogue(pooling(i..) in[n, c, y * stride + i * dilation - before ..])`; taps in the padding
+/// are skipped.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pool {
+    /// What a window becomes.
+    pub pooling: Pooling,
+    /// One for each spatial axis of the operand. An output may lack axes with one place.
+    pub axes: Vec<PoolAxis>,
+    /// What happens before the store, in order.
+    pub epilogue: Vec<Post>,
+}
+
+/// What a window becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pooling {
+    /// The greatest tap, NaN if any is.
+    Max,
+    /// The sum of the taps, divided by the product of the counts of the [`Span`]s that the place lies in.
+    Mean,
+}
+
+/// How windows lie on one axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PoolAxis {
+    /// The window.
+    pub window: Window,
+    /// All places, in order.
+    pub spans: Vec<Span>,
+}
+
+/// Neighbouring places that see the same taps of their windows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Span {
+    /// How many places.
+    pub places: usize,
+    /// The taps that lie on the operand, at least one.
+    pub taps: Range<usize>,
+    /// What a mean is divided by on this axis.
+    pub count: f32,
 }
 
 /// A step of a tile's epilogue.

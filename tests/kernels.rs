@@ -8,6 +8,8 @@ mod guard;
 mod math;
 #[path = "kernels/net.rs"]
 mod net;
+#[path = "kernels/pools.rs"]
+mod pools;
 #[path = "kernels/stages.rs"]
 mod stages;
 #[path = "kernels/tiles.rs"]

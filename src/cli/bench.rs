@@ -167,6 +167,7 @@ fn work(step: &Step) -> (&'static str, u64) {
     };
     match &step.kernel {
         Kernel::Loops(_) => ("loops", 0),
+        Kernel::Pool(_) => ("pool", 0),
         Kernel::Contract(it) => ("contract", outputs * it.in_channels as u64 * taps(&it.windows)),
         Kernel::Winograd(it) => ("winograd", outputs * (9 * it.in_channels) as u64),
         Kernel::Depthwise(it) => ("depthwise", outputs * taps(&it.windows)),

@@ -1,11 +1,14 @@
-//! Convolutions, matrix products and depthwise convolutions as sweeps of tiles over a map.
+//! Convolutions, matrix products, depthwise convolutions and pools as sweeps of tiles over a map.
 //!
 //! A unit is one row of one group of output blocks of one image; rows of a dense map may be joined. For a range of
 //! units the routine takes the groups of blocks one after another, for each the blocks of the reduction, and for each
 //! all its rows: the weights of a pass stay near while the rows go by. A result is one sum in a fixed order, whoever
 //! computes it.
 
+mod pool;
 mod sweep;
+
+use std::ops::Range;
 
 use cranelift::prelude::*;
 
@@ -16,9 +19,10 @@ use super::tile::{
 use crate::plan::tile::{channels_at_once, row as cover};
 use crate::plan::{Contract, Depthwise, LANES, Plan, Post, Step, View};
 use crate::shape::Window;
+pub(super) use pool::emit_pool;
 pub(super) use sweep::{Names, bytes, signed};
 
-use sweep::Map;
+use sweep::{Map, PixelStep};
 
 /// Fewer units than this and the rows of a map are not joined further.
 const UNITS: usize = 8;
@@ -58,9 +62,11 @@ impl Offsets {
     }
 }
 
-/// Some of the reduction, over all rows; several passes in a row may differ in their offsets only.
-#[derive(Clone, Debug, PartialEq)]
+/// Some of the reduction, over all rows or some; several passes in a row may differ in their offsets only.
+#[derive(Clone, Debug, Default, PartialEq)]
 struct Pass {
+    /// Which rows of the map; all if not given.
+    rows: Option<Range<usize>>,
     offsets: Offsets,
     /// How often, and how far on each time.
     count: usize,
@@ -391,8 +397,7 @@ impl Job<'_> {
             }
             at = at.plus(&step, signed(count));
         }
-        let (offsets, step) = (Offsets::default(), Offsets::default());
-        Pass { offsets, count: 1, step, runs, ahead: at.ahead }
+        Pass { count: 1, runs, ahead: at.ahead, ..Pass::default() }
     }
 
     fn grid(&self, pixels: usize, vectors: usize) -> Grid {

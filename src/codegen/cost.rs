@@ -6,6 +6,8 @@ use crate::plan::{Kernel, Step};
 
 /// Multiply-adds that tiles do in a nanosecond.
 const TILE: u64 = 45;
+/// Taps of pools that tiles take in a nanosecond.
+const POOL: u64 = 10;
 /// Bytes of weights that come from memory in a nanosecond, and from a cache.
 const MEMORY: u64 = 12;
 const CACHE: u64 = 40;
@@ -41,6 +43,10 @@ pub(super) fn nanoseconds(step: &Step, bundled: bool) -> u64 {
         }
         // Every score is read once, and those that count a few times more.
         Kernel::Suppress(_) => elements(&step.inputs[1].shape).saturating_mul(2),
+        Kernel::Pool(it) => {
+            let taps: usize = it.axes.iter().map(|it| it.window.kernel).product();
+            elements(&step.output.shape).saturating_mul(taps as u64 + 2) / POOL
+        }
         Kernel::Depthwise(it) => {
             let taps: usize = it.windows.iter().map(|it| it.kernel).product();
             elements(&step.output.shape).saturating_mul(taps as u64 + 2) / (TILE / 2)

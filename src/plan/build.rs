@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use forms::{concatenation, slice};
 
-use super::select::{self, Contraction};
+use super::select::{self, Contraction, Pooled};
 use super::view::{Buffer, BufferId, Home, View};
 use super::winograd::{self, Cut};
 use super::{Algorithms, Kernel, LANES, Loops, Options, Packed, PackedId, Packing, Plan, Step};
@@ -28,6 +28,8 @@ enum Recipe {
     Contract(Contraction),
     /// Tiles between transforms.
     Winograd(Contraction, Cut),
+    /// Tiles over windows.
+    Pool(Pooled),
     /// Loops.
     Nest(Nest),
     /// Picks of boxes.
@@ -122,7 +124,11 @@ impl Builder<'_> {
                     None => Recipe::Contract(found),
                 }
             }
-            _ => Recipe::Nest(nest),
+            _ => {
+                let operand = node.operands().first().filter(|it| self.graph.layer(**it).is_some());
+                let found = operand.and_then(|_| select::pool(&nest, shapes[0]));
+                found.map_or(Recipe::Nest(nest), Recipe::Pool)
+            }
         }
     }
 
@@ -252,6 +258,7 @@ impl Builder<'_> {
             }
             Recipe::Contract(found) => self.emit_contract(position, id, found, None),
             Recipe::Winograd(found, cut) => self.emit_contract(position, id, found, Some(*cut)),
+            Recipe::Pool(found) => self.emit_pool(position, id, found),
             Recipe::Nest(nest) => self.emit_nest(position, id, nest),
             Recipe::Suppress(it) => self.emit_suppress(position, id, it),
         }
@@ -410,7 +417,7 @@ impl Builder<'_> {
         let output = self.output_view(position, id, &reuse);
         let inputs: Vec<_> = node.operands().iter().map(|it| self.views[it].clone()).collect();
         let params: Vec<_> = layer.params.iter().map(|&it| self.rows(it)).collect();
-        let temps: Vec<_> = nest.temps.iter().map(|it| self.temp(it)).collect();
+        let temps: Vec<_> = (0..nest.temps.len()).map(|it| self.temp(nest, it)).collect();
         let written: Vec<bool> = concatenation(nest)
             .map(|_| {
                 node.operands()
@@ -459,8 +466,12 @@ impl Builder<'_> {
         self.packed(param, Packing::Rows, elements)
     }
 
-    fn temp(&mut self, shape: &Shape) -> View {
-        let blocked = shape.rank() >= 2;
+    /// Memory for a temporary: blocked if its axis 1 is the channels, as its stages write it.
+    fn temp(&mut self, nest: &Nest, at: usize) -> View {
+        let shape = &nest.temps[at];
+        let of = |it: &&Stage| it.target == nest::Buffer::Temp(at);
+        let blocked = shape.rank() >= 2
+            && nest.stages.iter().filter(of).all(|it| it.at[1] == Affine::axis(1));
         self.buffer(
             |buffer| {
                 if blocked {

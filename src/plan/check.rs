@@ -160,9 +160,11 @@ fn inputs_read(step: &Step) -> impl Iterator<Item = (usize, &View)> {
             let mut exprs = it.epilogue.iter().chain([&it.stage.value]);
             exprs.any(|it| reads(it, Buffer::Input(at)))
         }
-        Kernel::Contract(_) | Kernel::Depthwise(_) | Kernel::Winograd(_) | Kernel::Suppress(_) => {
-            true
-        }
+        Kernel::Contract(_)
+        | Kernel::Depthwise(_)
+        | Kernel::Winograd(_)
+        | Kernel::Pool(_)
+        | Kernel::Suppress(_) => true,
     };
     step.inputs.iter().enumerate().filter(move |it| is_read(it.0))
 }
@@ -213,6 +215,7 @@ fn in_place(step: &Step, operand: usize, view: &View) -> bool {
             Kernel::Depthwise(it) => operand > 0 && it.epilogue.contains(&Post::Add(operand)),
             Kernel::Winograd(it) => operand > 0 && it.epilogue.contains(&Post::Add(operand)),
             Kernel::Suppress(_) => false,
+            Kernel::Pool(it) => operand > 0 && it.epilogue.contains(&Post::Add(operand)),
         }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Home, Kernel, Plan, Post, Step, View};
+use super::{Home, Kernel, Plan, Pooling, Post, Step, View};
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -79,6 +79,15 @@ impl fmt::Display for Kernel {
                 write_windows(f, &it.windows)?;
                 write!(f, " tile {}", it.pixels)?;
                 write_epilogue(f, it.bias, &it.epilogue)
+            }
+            Kernel::Pool(it) => {
+                f.write_str(match it.pooling {
+                    Pooling::Max => "maximum",
+                    Pooling::Mean => "mean",
+                })?;
+                let windows: Vec<_> = it.axes.iter().map(|it| it.window).collect();
+                write_windows(f, &windows)?;
+                write_epilogue(f, false, &it.epilogue)
             }
         }
     }

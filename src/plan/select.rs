@@ -1,4 +1,8 @@
-//! Which kernel computes a nest: the one place where contractions are recognised.
+//! Which kernel computes a nest: the one place where contractions and pools are recognised.
+
+mod pool;
+
+pub(super) use pool::{Pooled, pool};
 
 use super::winograd::{Cut, Winograd};
 use super::{Contract, Depthwise, LANES, Post, tile};

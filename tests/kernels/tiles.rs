@@ -16,7 +16,7 @@ use crate::case::Random;
 use crate::net::Net;
 
 /// Compiles a graph in all ways and compares.
-fn check(net: Net, last: NodeId, seed: u64) {
+pub(crate) fn check(net: Net, last: NodeId, seed: u64) {
     check_with(net, last, seed, Algorithms::Fastest);
 }
 

@@ -62,7 +62,7 @@ pub(super) struct Map {
     /// From the first element of the input's view to the first tap of the first pixel; never positive.
     pub first: i64,
     /// Whether images are pixels of a row.
-    over_batch: bool,
+    pub over_batch: bool,
 }
 
 impl Map {
@@ -144,6 +144,17 @@ impl Bases {
             Pointer::Residual => self.residual,
             Pointer::Output => self.output,
         }
+    }
+}
+
+impl Pass {
+    /// Those of some rows that the pass is for.
+    fn rows(&self, emit: &mut Emit<'_>, rows: &Units) -> Units {
+        let Some(own) = &self.rows else { return Units { begin: rows.begin, end: rows.end } };
+        let (begin, end) = (emit.int(signed(own.start)), emit.int(signed(own.end)));
+        let begin = emit.b.ins().smax(begin, rows.begin);
+        let end = emit.b.ins().smin(end, rows.end);
+        Units { begin, end }
     }
 }
 
@@ -276,6 +287,7 @@ impl Sweep {
     ) {
         for pass in passes {
             let (round, repeat) = emit.open_times(pass.count);
+            let rows = pass.rows(emit, rows);
             let row = emit.open(rows.begin, rows.end);
             let axes = self.row_axes(emit, row.at);
             for run in &pass.runs {

@@ -1,14 +1,16 @@
 //! Pooling tiles: the greatest or the sum of a window, channel by channel.
 //!
-//! A maximum keeps NaN: where any tap was NaN, an all-ones mask turns the result into one.
+//! A maximum keeps NaN: where any tap was NaN, an all-ones mask turns the result into one. A sum is made of the
+//! sums of its rows, each begun from zero: the mean of a large map would lose digits in one long chain of additions.
 //!
 //! | vectors | maximum | sum |
 //! |---|---|---|
-//! | results | 1, in turn | P V |
-//! | NaN mask | 1 | |
+//! | results | P V | P V |
+//! | NaN mask, or sums of a row | 1 | P V |
 //! | operands | 3 | |
 
 use super::grid::finish;
+use super::program::{bump, displacement};
 use super::reduction::Walk;
 use super::{Address, Arithmetic, Axis, Epilogue, Grid, Instr, Operand, Pointer, Reduction, Start};
 use super::{Tile, VECTORS, Vector};
@@ -48,7 +50,7 @@ impl Pool {
     /// The program.
     ///
     /// # Panics
-    /// When the results of a sum, or of a maximum with its four operands, need more than 16
+    /// When the results of a sum and of its rows, or of a maximum with its four operands, need more than 16
     /// vectors.
     #[must_use]
     pub fn tile(&self) -> Tile {
@@ -67,23 +69,56 @@ impl Pool {
 
     fn sum(&self, scale: f32) -> Tile {
         let (grid, mut body) = (&self.grid, Vec::new());
-        assert!(grid.results() + 2 <= VECTORS, "no registers for {grid:?}");
+        assert!(2 * grid.results() <= VECTORS, "no registers for {grid:?}");
         Start::Zero.emit(grid, &mut body);
-        let walk = Walk { vectors: 0, budget: BODY, step: u64::from(grid.results()), ahead: 0 };
-        walk.emit(&Reduction::window(&self.taps), &mut body, &mut |body, offsets| {
-            for tap in offsets {
-                body.extend(self.places().iter().map(|&(offset, acc)| Instr::Arithmetic {
-                    op: Arithmetic::Add,
-                    dst: acc,
-                    a: acc,
-                    b: memory(offset + tap),
-                }));
-            }
-        });
+        let taps: u64 = self.taps.iter().map(|it| u64::from(it.count)).product();
+        let is_short = taps * u64::from(grid.results()) <= BODY;
+        self.sum_rows(&self.taps, 0, is_short, &mut body);
         let mut epilogue = vec![Epilogue::Scale(scale)];
         epilogue.extend_from_slice(&self.epilogue);
         finish(grid, &epilogue, grid.results(), &mut body);
         Tile::new(body)
+    }
+
+    /// Adds the sums of all rows of a part of the window; the input's pointer ends where it was.
+    fn sum_rows(&self, axes: &[Axis], offset: i32, is_short: bool, body: &mut Vec<Instr>) {
+        let [axis, inner @ ..] = axes else { return self.sum_row(None, offset, body) };
+        if inner.is_empty() {
+            return self.sum_row(Some(*axis), offset, body);
+        }
+        if is_short || axis.count == 1 {
+            for at in (0..).take(axis.count as usize) {
+                self.sum_rows(inner, offset + at * axis.step, is_short, body);
+            }
+            return;
+        }
+        let mut rows = Vec::new();
+        self.sum_rows(inner, offset, is_short, &mut rows);
+        bump(&mut rows, Pointer::Input, axis.step);
+        body.push(Instr::Loop { count: axis.count, body: rows });
+        bump(body, Pointer::Input, -axis.step * axis.count.cast_signed());
+    }
+
+    /// Adds the sum of one row, or of one tap.
+    fn sum_row(&self, axis: Option<Axis>, offset: i32, body: &mut Vec<Instr>) {
+        let results = self.grid.results();
+        let places = self.places();
+        let add =
+            |dst: Vector, b: Operand| Instr::Arithmetic { op: Arithmetic::Add, dst, a: dst, b };
+        let row = |acc: Vector| Vector(acc.0 + results);
+        body.extend(places.iter().map(|it| Instr::Splat(row(it.1), 0.0)));
+        let before = displacement(body, Pointer::Input);
+        let walk = Walk { vectors: 0, budget: BODY, step: u64::from(results), ahead: 0 };
+        let axes: Vec<Axis> = axis.into_iter().collect();
+        walk.emit(&Reduction::window(&axes), body, &mut |body, taps| {
+            for tap in taps {
+                let tap = tap + offset;
+                body.extend(places.iter().map(|&(at, acc)| add(row(acc), memory(at + tap))));
+            }
+        });
+        let after = displacement(body, Pointer::Input);
+        bump(body, Pointer::Input, before - after);
+        body.extend(places.iter().map(|it| add(it.1, Operand::Vector(row(it.1)))));
     }
 
     fn maximum(&self) -> Tile {
@@ -96,14 +131,14 @@ impl Pool {
             body.push(or(acc, lowest, lowest));
             body.push(Instr::Splat(Vector(free + 1), 0.0));
             let walk = Walk { vectors: 0, budget: BODY / u64::from(free), step: 3, ahead: 0 };
-            let before = super::program::displacement(&body, Pointer::Input);
+            let before = displacement(&body, Pointer::Input);
             walk.emit(&Reduction::window(&self.taps), &mut body, &mut |body, taps| {
                 for pair in taps.chunks(2) {
                     greatest(pair, offset, acc, free + 1, body);
                 }
             });
-            let after = super::program::displacement(&body, Pointer::Input);
-            super::program::bump(&mut body, Pointer::Input, before - after);
+            let after = displacement(&body, Pointer::Input);
+            bump(&mut body, Pointer::Input, before - after);
             body.push(or(acc, acc, Vector(free + 1)));
         }
         finish(grid, &self.epilogue, free, &mut body);

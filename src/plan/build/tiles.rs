@@ -1,13 +1,14 @@
 //! Steps that tiles compute: their kernels, operands and packed parameters.
 
-use super::super::select::Contraction;
+use super::super::select::{Contraction, Pooled};
+use super::super::view::View;
 use super::super::winograd::Cut;
-use super::super::{Kernel, LANES, PackedId, Packing, Post};
+use super::super::{Kernel, LANES, PackedId, Packing, Pool, Post};
 use super::Builder;
 use super::forms::split_epilogue;
 use crate::graph::{Epilogue, Layer, NodeId};
 
-impl Builder<'_> {
+impl<'a> Builder<'a> {
     pub(super) fn emit_contract(
         &mut self,
         position: usize,
@@ -18,27 +19,9 @@ impl Builder<'_> {
         let layer = self.graph.layer(id).expect("only a layer contracts");
         let node = self.graph.node(id);
         let row = node.shape.spatial().last().copied().unwrap_or(1);
-        let (posts, rest) = split_epilogue(&layer.epilogue);
-        let operands = node.operands();
-        let added: Vec<usize> = layer
-            .epilogue
-            .iter()
-            .take(posts.len())
-            .filter_map(Epilogue::operand)
-            .filter(|&at| operands[at] != operands[0])
-            .collect();
-        let output = self.output_view(position, id, &added);
+        let output = self.tile_output(position, id);
         let mut inputs = vec![self.tile_operand(node.operands()[0], found)];
-        let posts = posts
-            .into_iter()
-            .map(|it| match it {
-                Post::Add(at) => {
-                    inputs.push(self.blocked_operand(node.operands()[at]));
-                    Post::Add(inputs.len() - 1)
-                }
-                other => other,
-            })
-            .collect();
+        let (posts, rest) = self.tile_epilogue(id, &mut inputs);
         let (kernel, params) = if let Some(cut) = cut {
             let kernel = found.winograd(cut, posts);
             self.plan.winograd.push((id, cut));
@@ -59,6 +42,44 @@ impl Builder<'_> {
         if !done {
             self.emit_rest(id, rest, output);
         }
+    }
+
+    pub(super) fn emit_pool(&mut self, position: usize, id: NodeId, found: &Pooled) {
+        let output = self.tile_output(position, id);
+        let mut inputs = vec![self.views[&self.graph.node(id).operands()[0]].clone()];
+        let (epilogue, rest) = self.tile_epilogue(id, &mut inputs);
+        let (pooling, axes) = (found.pooling, found.axes.clone());
+        let kernel = Kernel::Pool(Pool { pooling, axes, epilogue });
+        let done = rest.is_empty();
+        self.step(id, kernel, inputs, Vec::new(), Vec::new(), output.clone(), done);
+        if !done {
+            self.emit_rest(id, rest, output);
+        }
+    }
+
+    /// Where tiles write a value: perhaps over an operand that their epilogue adds.
+    fn tile_output(&mut self, position: usize, id: NodeId) -> View {
+        let operands = self.graph.node(id).operands();
+        let epilogue = &self.graph.layer(id).expect("only a layer has tiles").epilogue;
+        let known = split_epilogue(epilogue).0.len();
+        let added = epilogue[..known].iter().filter_map(Epilogue::operand);
+        let added: Vec<usize> = added.filter(|&at| operands[at] != operands[0]).collect();
+        self.output_view(position, id, &added)
+    }
+
+    /// What tiles do before their store, the operands that they add behind `inputs`; and what must follow.
+    fn tile_epilogue(&mut self, id: NodeId, inputs: &mut Vec<View>) -> (Vec<Post>, &'a [Epilogue]) {
+        let graph = self.graph;
+        let layer = graph.layer(id).expect("only a layer has tiles");
+        let (posts, rest) = split_epilogue(&layer.epilogue);
+        let posts = posts.into_iter().map(|it| match it {
+            Post::Add(at) => {
+                inputs.push(self.blocked_operand(graph.node(id).operands()[at]));
+                Post::Add(inputs.len() - 1)
+            }
+            other => other,
+        });
+        (posts.collect(), rest)
     }
 
     fn contract_params(

@@ -162,7 +162,7 @@ fn max_pool() {
 
 #[test]
 fn mean_pool() {
-    for case in cases() {
+    for case in cases().into_iter().filter(|it| it.pixels * it.vectors <= 8) {
         let count = (case.window[0] * case.window[1]) as f32;
         let (tile, buffers) = (pool(case, Pooling::Sum { scale: 1.0 / count }), case.buffers());
         case.compare(&tile, &buffers, |pixel, channel, _| {
