@@ -5,9 +5,12 @@
 //! errors are measured against f64 in the tests.
 
 mod pow;
+mod root;
 
 use cranelift::codegen::ir::{Endianness, MemFlagsData};
 use cranelift::prelude::*;
+
+pub(super) use root::{Root, root};
 
 use crate::nest::{Binary, Unary};
 

@@ -1,5 +1,5 @@
 use super::{Arg, Args, Operator, Tolerance, Violation, axis};
-use crate::nest::{Affine, Binary, Buffer, Expr, Guard, Nest, Reduction};
+use crate::nest::{Affine, Binary, Buffer, Expr, Guard, Nest, Reduction, Stage};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor};
 
@@ -88,17 +88,19 @@ impl Operator for Lrn {
     }
 
     fn lower(&self, inputs: &[&Shape], output: &Shape) -> Nest {
-        let (rank, channels) = (output.rank(), inputs[0].channels());
-        let reach = (self.size / 2).min(channels - 1);
-        let near = Affine::of(&[(1, 1), (rank, 1)], -(reach as i64));
-        let x = |at| axis::load(Buffer::Input(0), rank, 1, at);
-        let square = x(near.clone()).binary(Binary::Mul, x(near.clone()));
-        let guards = vec![Guard::Within(near, channels)];
-        let sum = Expr::reduce(Reduction::Sum, &[2 * reach + 1], guards, square);
-        let base = Expr::Const(self.factor()).binary(Binary::Mul, sum);
-        let base = Expr::Const(self.k).binary(Binary::Add, base);
-        let power = base.binary(Binary::Pow, Expr::Const(self.beta));
-        Nest::each(output, x(Affine::axis(1)).binary(Binary::Div, power))
+        let reach = (self.size / 2).min(inputs[0].channels() - 1);
+        match margins(inputs[0], reach) {
+            Some(rows) => self.lower_rows(reach, rows, output),
+            None => {
+                let (rank, channels) = (output.rank(), inputs[0].channels());
+                let near = Affine::of(&[(1, 1), (rank, 1)], -(reach as i64));
+                let guards = vec![Guard::Within(near.clone(), channels)];
+                let x = axis::load(Buffer::Input(0), rank, 1, near);
+                let square = x.clone().binary(Binary::Mul, x);
+                let sum = Expr::reduce(Reduction::Sum, &[2 * reach + 1], guards, square);
+                Nest::each(output, self.quotient(rank, sum))
+            }
+        }
     }
 
     fn tolerance(&self) -> Tolerance {
@@ -106,8 +108,58 @@ impl Operator for Lrn {
     }
 }
 
+/// The shape of the squares with the channels last and zeros around them, where that is little memory.
+fn margins(input: &Shape, reach: usize) -> Option<Shape> {
+    let channels = input.channels();
+    let mut dims = input.dims().to_vec();
+    dims.remove(1);
+    dims.push(channels + 2 * reach);
+    (2 * reach <= channels).then(|| Shape::checked(&dims)).flatten()
+}
+
 impl Lrn {
     fn factor(&self) -> f32 {
         self.alpha / self.size as f32
+    }
+
+    /// `in / (k + alpha / size * sum)^beta`
+    fn quotient(&self, rank: usize, sum: Expr) -> Expr {
+        let base = Expr::Const(self.factor()).binary(Binary::Mul, sum);
+        let base = Expr::Const(self.k).binary(Binary::Add, base);
+        let power = base.binary(Binary::Pow, Expr::Const(self.beta));
+        axis::load(Buffer::Input(0), rank, 1, Affine::axis(1)).binary(Binary::Div, power)
+    }
+
+    /// The squares first, channels last and zeros around them: then neighbouring channels have their sums in
+    /// neighbouring places, and no sum has a border.
+    fn lower_rows(&self, reach: usize, rows: Shape, output: &Shape) -> Nest {
+        let rank = output.rank();
+        // The places of a row of channels, and one in it.
+        let place = |channel: Affine| {
+            let before = (0..rank).filter(|it| *it != 1).map(Affine::axis);
+            before.chain([channel]).collect::<Vec<_>>()
+        };
+        let x = || axis::load(Buffer::Input(0), rank, 1, Affine::axis(1));
+        let squares = Stage {
+            target: Buffer::Temp(0),
+            extents: output.dims().to_vec(),
+            at: place(Affine::of(&[(1, 1)], reach as i64)),
+            value: x().binary(Binary::Mul, x()),
+        };
+        let zeros = |from: usize| {
+            let mut extents = output.dims().to_vec();
+            extents[1] = reach;
+            let at = place(Affine::of(&[(1, 1)], from as i64));
+            Stage { target: Buffer::Temp(0), extents, at, value: Expr::Const(0.0) }
+        };
+        let mut stages = vec![squares];
+        if reach > 0 {
+            stages.extend([zeros(0), zeros(reach + output.channels())]);
+        }
+        let near = place(Affine::of(&[(1, 1), (rank, 1)], 0));
+        let square = Expr::load(Buffer::Temp(0), near);
+        let sum = Expr::reduce(Reduction::Sum, &[2 * reach + 1], Vec::new(), square);
+        stages.push(Stage::each(Buffer::Output, output, self.quotient(rank, sum)));
+        Nest { temps: vec![rows], stages }
     }
 }

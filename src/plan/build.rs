@@ -456,7 +456,8 @@ impl Builder<'_> {
         let inputs: Vec<_> =
             self.graph.node(id).operands().iter().map(|it| self.views[it].clone()).collect();
         let boxes = inputs[1].shape.dims()[2];
-        let list = self.temp(&Shape::of(&[boxes]));
+        let list = Shape::of(&[boxes]);
+        let list = self.buffer(|buffer| View::plain(buffer, &list, &[]), Home::Arena(0));
         let kernel = Kernel::Suppress(suppress.clone());
         self.step(id, kernel, inputs, Vec::new(), vec![list], output, true);
     }

@@ -114,6 +114,23 @@ fn functions_of_two_numbers_are_within_their_bounds() {
 }
 
 #[test]
+fn powers_that_are_roots_have_the_special_values_of_powers() {
+    let mut numbers: Vec<f32> = (0..=u32::MAX).step_by(10_007).map(f32::from_bits).collect();
+    numbers.retain(|it| it.abs() >= f32::MIN_POSITIVE || *it == 0.0 || it.is_nan());
+    numbers.extend(EDGES);
+    for exponent in [0.5, 0.75] {
+        for cpu in [Cpu::Native, Cpu::Baseline] {
+            let power = at(0).binary(Binary::Pow, Expr::Const(exponent));
+            let got = case(power, vec![numbers.clone()]).run(&mut Random(1), cpu, 1);
+            for (&x, &y) in numbers.iter().zip(&got.data) {
+                let exact = binary(Binary::Pow, f64::from(x), f64::from(exponent)) as f32;
+                assert!(is_close(exact, y, 3), "{x:e}^{exponent} is {exact:e}, not {y:e}, {cpu:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_number_alone_gets_the_same_bits() {
     let mut random = Random(5);
     for (f, _) in ALL {

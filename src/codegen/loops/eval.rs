@@ -48,10 +48,16 @@ impl Scope<'_, '_> {
                 let a = self.eval(a);
                 self.unary(*f, a)
             }
-            Expr::Binary(f, a, b) => {
-                let (a, b) = (self.eval(a), self.eval(b));
-                self.binary(*f, a, b)
-            }
+            Expr::Binary(f, a, b) => match math::Root::of(*f, b) {
+                Some(root) => {
+                    let a = self.eval(a);
+                    self.root(root, a)
+                }
+                None => {
+                    let (a, b) = (self.eval(a), self.eval(b));
+                    self.binary(*f, a, b)
+                }
+            },
             Expr::Reduce { op, extents, guards, body } => self.reduce(*op, extents, guards, body),
             Expr::Choose(guards, a, b) => self.choose(guards, a, b),
         }
@@ -115,6 +121,20 @@ impl Scope<'_, '_> {
             Number::Same(a) => Number::Same(math::unary_scalar(b, f, a)),
             Number::Parts(parts) => {
                 Number::Parts(parts.into_iter().map(|it| math::unary(b, f, it)).collect())
+            }
+        }
+    }
+
+    fn root(&mut self, root: math::Root, a: Number) -> Number {
+        let b = &mut self.emit.b;
+        match a {
+            Number::Same(a) => {
+                let a = b.ins().splat(types::F32X4, a);
+                let y = math::root(b, root, a);
+                Number::Same(b.ins().extractlane(y, 0))
+            }
+            Number::Parts(parts) => {
+                Number::Parts(parts.into_iter().map(|it| math::root(b, root, it)).collect())
             }
         }
     }
