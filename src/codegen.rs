@@ -13,6 +13,7 @@ mod emit;
 mod jit;
 mod linear;
 mod loops;
+pub mod machine;
 mod math;
 pub mod memory;
 mod pack;
@@ -28,10 +29,10 @@ use iced_x86::{Decoder, DecoderOptions, Formatter, GasFormatter};
 
 pub use emit::Context;
 pub use pack::Blob;
+use pack::Pieces;
 
-use crate::graph::ParamId;
 use crate::plan::{Kernel, Plan};
-use crate::tensor::Tensor;
+use crate::weights::Values;
 
 /// For which processor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,17 +88,29 @@ struct Built {
     clif: String,
 }
 
-/// Compiles a plan. `tensor` gives the values of a parameter; each is asked for once for each of its packings and
-/// dropped before the next. The same plan, values and options give the same code.
-pub fn compile(plan: &Plan, tensor: &dyn Fn(ParamId) -> Tensor, options: &Options) -> Code {
-    let blob = Blob::pack(plan, tensor);
+/// Compiles a plan, and packs its parameters beside. A value is asked for once for each of its packings; few are
+/// held at a time. The same plan, values and options give the same code.
+pub fn compile(plan: &Plan, values: &dyn Values, options: &Options) -> Code {
+    let mut blob = Blob::lay_out(plan);
+    let mut memory = blob.take_memory();
+    let recalled = values.recall(&mut memory.as_mut_slice()[..blob.param_elements()]);
     let target = jit::target(options.cpu, options.verify);
-    let build = |at: usize| build(plan, at, &blob, target.as_ref(), options);
-    let built = jit::in_parallel(plan.steps.len(), &build);
+    let steps = plan.steps.len();
+    let pieces = Pieces::new(plan, &blob, values, memory.as_mut_slice());
+    let all = steps + if recalled { 0 } else { pieces.count() };
+    let built = jit::in_parallel(all, &|at| match at.checked_sub(steps) {
+        None => Some(build(plan, at, &blob, target.as_ref(), options)),
+        Some(piece) => {
+            pieces.pack(piece);
+            None
+        }
+    });
+    drop(pieces);
+    blob.put_memory(memory);
     let mut leaves: Vec<jit::Compiled> = Vec::new();
     let mut known = HashMap::new();
     let (mut routines, mut infos) = (Vec::new(), Vec::new());
-    for it in built {
+    for it in built.into_iter().flatten() {
         let mut intern = |code: Vec<u8>| {
             *known.entry(code.clone()).or_insert_with(|| {
                 leaves.push(jit::Compiled::leaf(code));

@@ -71,12 +71,12 @@ pub struct Model {
 }
 
 impl Model {
-    /// Optimises, plans and compiles. Takes seconds at most, and memory for the weights once more.
+    /// Optimises, plans and compiles. Takes memory for the weights once more.
     pub fn compile(graph: &Graph, weights: &Weights) -> Model {
         let graph = passes::optimise(graph.clone(), &mut |_, _| {});
         let plan = plan::plan(&graph, &plan::Options::default());
-        let tensor = |id| weights.tensor(&graph, id);
-        let program = Program::compile(&plan, &tensor, &codegen::Options::default());
+        let values = weights.of_graph(&graph);
+        let program = Program::compile(&plan, &values, &codegen::Options::default());
         Model { program, threads: 1 }
     }
 

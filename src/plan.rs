@@ -11,6 +11,7 @@
 
 mod build;
 mod check;
+mod choice;
 pub mod memory;
 mod print;
 mod select;
@@ -18,6 +19,7 @@ pub mod tile;
 pub mod view;
 pub mod winograd;
 
+pub use choice::{Candidate, Choice, Choices};
 pub use view::{Buffer, BufferId, Home, View};
 pub use winograd::{Cut, Winograd};
 
@@ -39,6 +41,8 @@ pub struct Options {
     pub keep_all: bool,
     /// Which algorithms convolutions may use.
     pub algorithms: Algorithms,
+    /// What to choose where the cost model is not to decide.
+    pub choices: Choices,
 }
 
 /// Which algorithms convolutions may use.
@@ -110,6 +114,8 @@ pub struct Step {
     pub temps: Vec<View>,
     /// What it writes ([`crate::nest::Buffer::Output`]); for a stage that writes a temporary, that view.
     pub output: View,
+    /// What its kernel was chosen from, where there was a choice.
+    pub choice: Option<Choice>,
 }
 
 /// How a step computes.
@@ -236,6 +242,8 @@ pub struct PackedId(pub usize);
 pub struct Packed {
     /// The graph's parameter.
     pub param: ParamId,
+    /// Its extents.
+    pub shape: Shape,
     /// The order.
     pub packing: Packing,
     /// Elements after packing, padding included.

@@ -12,10 +12,11 @@ use std::sync::Arc;
 pub use session::Session;
 
 use crate::codegen::{self, Code};
-use crate::graph::{NodeId, ParamId};
+use crate::graph::NodeId;
 use crate::plan::{Buffer, Plan, View};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
+use crate::weights::Values;
 
 /// A step expected to take less than this, in nanoseconds, runs on one thread: waking another may take as
 /// long.
@@ -75,12 +76,8 @@ pub enum RunError {
 
 impl Program {
     /// Compiles a plan; see [`codegen::compile`].
-    pub fn compile(
-        plan: &Plan,
-        tensor: &dyn Fn(ParamId) -> Tensor,
-        options: &codegen::Options,
-    ) -> Program {
-        let code = codegen::compile(plan, tensor, options);
+    pub fn compile(plan: &Plan, values: &dyn Values, options: &codegen::Options) -> Program {
+        let code = codegen::compile(plan, values, options);
         let stages = stages(&code, plan.steps.len());
         let shared = Shared {
             code,

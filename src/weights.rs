@@ -14,15 +14,19 @@ mod random;
 mod safe;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use bind::{BindError, Bound, Row, State, Table, bind};
 pub use decode::Element;
-pub use file::{Entry, File, FileError};
+pub use file::{Bytes, Entry, File, FileError};
 pub use random::noise;
 pub use safe::save;
+pub use values::{Value, Values};
+
+use values::Elements;
 
 use crate::graph::{Graph, ParamId, Source};
 use crate::tensor::Tensor;
@@ -32,14 +36,14 @@ use crate::tensor::Tensor;
 /// Values are known by the parameter's path, which survives the passes.
 #[derive(Clone, Debug)]
 pub struct Weights {
-    values: HashMap<String, Value>,
+    values: HashMap<String, Given>,
     /// Draws what `values` lacks.
     seed: Option<u64>,
 }
 
 /// Where a learned value or a statistic lies.
 #[derive(Clone, Debug)]
-enum Value {
+enum Given {
     /// In a weights file: the tensor's position among its entries.
     Stored(File, usize),
     /// In memory.
@@ -55,7 +59,7 @@ impl Weights {
 
     /// The given tensors by path; asking for another one panics.
     pub fn of(tensors: impl IntoIterator<Item = (String, Tensor)>) -> Weights {
-        let held = tensors.into_iter().map(|(path, it)| (path, Value::Held(Arc::new(it))));
+        let held = tensors.into_iter().map(|(path, it)| (path, Given::Held(Arc::new(it))));
         Weights { values: held.collect(), seed: None }
     }
 
@@ -66,28 +70,61 @@ impl Weights {
 
     /// Puts a tensor in the place of the parameter with this path.
     pub fn set(&mut self, path: impl Into<String>, tensor: Tensor) {
-        self.values.insert(path.into(), Value::Held(Arc::new(tensor)));
+        self.values.insert(path.into(), Given::Held(Arc::new(tensor)));
     }
 
     /// The value of a parameter, of the parameter's shape.
     ///
     /// Panics if the parameter has none, which [`bind()`] rules out for the graph that it was given.
     pub fn tensor(&self, graph: &Graph, id: ParamId) -> Tensor {
+        self.value(graph, id).all()
+    }
+
+    /// The value of a parameter, to be read a piece at a time; as [`Weights::tensor`].
+    pub fn value(&self, graph: &Graph, id: ParamId) -> Value {
         let param = graph.param(id);
-        let tensor = match &param.source {
-            Source::Fixed(tensor) => Tensor::clone(tensor),
-            Source::Derived(derived) => fold::evaluate(self, graph, id, derived),
+        let of = |elements| Value { shape: param.shape.clone(), elements, factors: None };
+        let value = match &param.source {
+            Source::Fixed(tensor) => Value::held(tensor.clone()),
+            Source::Derived(derived) => fold::value(self, graph, id, derived),
             Source::Learned(init) | Source::Statistic(init) => match self.values.get(&param.path) {
-                Some(Value::Held(tensor)) => Tensor::clone(tensor),
-                Some(Value::Stored(file, at)) => Tensor::new(param.shape.clone(), file.decode(*at)),
+                Some(Given::Held(tensor)) => Value::held(tensor.clone()),
+                Some(Given::Stored(file, at)) => file.value(*at, &param.shape),
                 None => {
                     let seed = self.seed.unwrap_or_else(|| panic!("`{}` has no value", param.path));
-                    random::draw(seed, &param.path, &param.shape, *init)
+                    of(Elements::Drawn(random::Draw::new(seed, &param.path, *init)))
                 }
             },
         };
-        assert_eq!(tensor.shape, param.shape, "the value of `{}` has its shape", param.path);
-        tensor
+        assert_eq!(value.shape, param.shape, "the value of `{}` has its shape", param.path);
+        value
+    }
+
+    /// The values of a graph's parameters.
+    pub fn of_graph<'a>(&'a self, graph: &'a Graph) -> OfGraph<'a> {
+        OfGraph { weights: self, graph }
+    }
+
+    /// What went wrong when a file was read, if anything did: its tensors are zero from there on.
+    pub fn fault(&self) -> Option<FileError> {
+        let faults = self.values.values().filter_map(|it| match it {
+            Given::Stored(file, _) => file.fault(),
+            Given::Held(_) => None,
+        });
+        faults.min_by(|a, b| a.message.cmp(&b.message))
+    }
+}
+
+/// The values of one graph's parameters.
+#[derive(Clone, Copy, Debug)]
+pub struct OfGraph<'a> {
+    weights: &'a Weights,
+    graph: &'a Graph,
+}
+
+impl Values for OfGraph<'_> {
+    fn value(&self, id: ParamId) -> Value {
+        self.weights.value(self.graph, id)
     }
 }
 

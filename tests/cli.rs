@@ -2,6 +2,8 @@
 
 #[path = "cli/hostile.rs"]
 mod hostile;
+#[path = "cli/remembering.rs"]
+mod remembering;
 #[path = "cli/running.rs"]
 mod running;
 
@@ -61,7 +63,7 @@ fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_netc"));
     command.args(args).current_dir(env!("CARGO_MANIFEST_DIR"));
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    for name in ["NO_COLOR", "CLICOLOR_FORCE", "RUST_BACKTRACE"] {
+    for name in ["NO_COLOR", "CLICOLOR_FORCE", "RUST_BACKTRACE", "NETC_CACHE"] {
         command.env_remove(name);
     }
     command

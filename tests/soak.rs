@@ -22,7 +22,7 @@ fn dropping_a_program_frees_its_code() {
     let mut no_files = |_: &str| Err("it uses no file".to_owned());
     let graph = elaborate(&mut sources, root, &mut no_files, &elaborate::Options::default());
     let plan = plan(&graph.expect("a valid net").graph, &plan::Options::default());
-    let none = |_: ParamId| panic!("no parameters");
+    let none = |_: ParamId| -> netc::tensor::Tensor { panic!("no parameters") };
     let mut before = 0;
     for round in 0..1200 {
         let program = Program::compile(&plan, &none, &Options::default());

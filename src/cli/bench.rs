@@ -11,15 +11,16 @@ use super::args::{NetArgs, PlainFormat, WeightArgs};
 use super::compile::{self, MachineArgs};
 use super::input::{self, InputArgs};
 use super::terminal::{Stop, Terminal};
-use super::{peak, phase, weigh};
-use crate::plan::{Kernel, Step};
+use super::{phase, weigh};
+use crate::codegen::machine;
+use crate::plan::{Kernel, Plan, Step};
 use crate::program::Session;
 use crate::report::{Report, bytes, shown, thousands};
 
 /// Measure how long a run takes
 ///
-/// Runs a few times unmeasured, then until both --runs and --seconds are reached. Look at the least time: the
-/// others are disturbed by what else the machine does.
+/// Measures first what the machine could do at best. Then runs a few times unmeasured, and until both --runs and
+/// --seconds are reached. Look at the least time: the others are disturbed by what else the machine does.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  netc bench models/resnet.net --net ResNet50 --threads 1\n  \
     netc bench models/lenet5.net --runs 1000 --format json")]
@@ -41,7 +42,8 @@ pub(super) struct Bench {
     /// The least time to measure for
     #[arg(long, value_name = "S", default_value_t = 1.0)]
     seconds: f64,
-    /// Also measure each step alone, on one thread
+    /// Also measure each step alone, on one thread, and hold it against what bounds it: multiply-adds, or reading
+    /// memory (a step whose data lie in a cache may be above)
     #[arg(long)]
     per_layer: bool,
     /// How the figures are written
@@ -55,10 +57,12 @@ impl Bench {
         let net = &fed.built.net;
         let weights = weigh::weigh(terminal, &fed.built, &self.weights)?;
         let (plan, code) = (self.machine.plan(), self.machine.code());
-        let compiled = compile::compile(terminal, &net.graph, &weights, &plan, &code)?;
+        let compiled =
+            compile::compile(terminal, &net.graph, &weights, &self.machine, plan, &code)?;
         drop(weights);
         phase::enter("measuring");
         let threads = self.machine.threads();
+        let machine = Machine::measure(threads);
         let mut session = compiled.program.session(threads);
         let inputs: Vec<&[f32]> = fed.values.iter().map(|it| it.data.as_slice()).collect();
         let least = Duration::try_from_secs_f64(self.seconds).unwrap_or_default();
@@ -71,21 +75,25 @@ impl Bench {
         let batch = fed.values.first().map_or(1, |it| it.shape.batch());
         let macs = report.totals.macs * batch as u64;
         let layers = if self.per_layer {
-            layers(&mut session, &inputs, &compiled.plan.steps, self.runs)
+            layers(&mut session, &inputs, &compiled.plan, self.runs, &machine)
         } else {
             Vec::new()
         };
-        match self.format {
+        let speed = 2.0 * macs as f64 / min as f64;
+        let peak = machine.flops[1];
+        let printed = match self.format {
             PlainFormat::Json => terminal.print_json(&json!({
                 "schema": 1, "net": net.graph.name, "threads": threads, "batch": batch,
                 "runs": times.len(), "min_ns": min, "median_ns": median,
                 "compile_ns": nanoseconds(compiled.took), "macs": macs,
                 "arena_bytes": compiled.plan.arena_bytes, "weight_bytes": weight_bytes,
+                "machine": machine.json(),
                 "layers": layers.iter().map(Layer::json).collect::<Vec<_>>(),
             })),
             PlainFormat::Text => terminal.print(&format!(
                 "{}{}: {} runs, {threads} {}, batch {}\n  min     {:>10.3} ms\n  median  {:>10.3} ms\n  \
-                 speed   {:>10.1} GFLOP/s\n  compile {:>10.1} ms\n  memory  {} of values, {} of weights\n",
+                 speed   {speed:>10.1} GFLOP/s, {:.0} % of peak\n  compile {:>10.1} ms\n  \
+                 memory  {} of values, {} of weights\n{}",
                 if layers.is_empty() { String::new() } else { text(&layers) },
                 net.graph.name,
                 times.len(),
@@ -93,12 +101,46 @@ impl Bench {
                 batch,
                 min as f64 / 1e6,
                 median as f64 / 1e6,
-                2.0 * macs as f64 / min as f64,
+                100.0 * speed / peak,
                 compiled.took.as_secs_f64() * 1e3,
                 bytes(compiled.plan.arena_bytes as u64),
                 bytes(weight_bytes),
+                machine.text(),
             )),
-        }
+        };
+        compiled.remember(terminal);
+        printed
+    }
+}
+
+/// What the machine could do at best, on one thread and on all.
+struct Machine {
+    threads: usize,
+    /// Floating-point operations in a nanosecond.
+    flops: [f64; 2],
+    /// Bytes read from memory in a nanosecond.
+    bytes: [f64; 2],
+}
+
+impl Machine {
+    fn measure(threads: usize) -> Machine {
+        let each = |rate: fn(usize) -> f64| {
+            let one = rate(1);
+            [one, if threads == 1 { one } else { rate(threads) }]
+        };
+        Machine { threads, flops: each(machine::flops), bytes: each(machine::bytes) }
+    }
+
+    fn json(&self) -> Value {
+        json!({"threads": [1, self.threads], "gflops": self.flops, "gbytes_per_s": self.bytes})
+    }
+
+    fn text(&self) -> String {
+        let of = |rates: [f64; 2]| match self.threads {
+            1 => format!("{:.1}", rates[0]),
+            threads => format!("{:.1} on one thread, {:.1} on {threads}", rates[0], rates[1]),
+        };
+        format!("  machine GFLOP/s {}; GB/s from memory {}\n", of(self.flops), of(self.bytes))
     }
 }
 
@@ -125,73 +167,111 @@ fn measure(session: &mut Session, inputs: &[&[f32]], runs: u64, least: Duration)
     times
 }
 
-/// One step of a program.
+/// One step of a program, alone on one thread.
 struct Layer {
     path: String,
-    kernel: &'static str,
+    kernel: String,
     ns: u64,
     macs: u64,
-    /// Of what one core could do, 0..1.
-    share: f64,
+    /// What it reads and writes at least: operands, parameters, its result.
+    bytes: u64,
+    /// The share of the measured rate of multiply-adds, 0..1, and of reading memory, which a cache may exceed.
+    peak: f64,
+    bandwidth: f64,
 }
 
 impl Layer {
     fn json(&self) -> Value {
         json!({"path": self.path, "kernel": self.kernel, "ns": self.ns, "macs": self.macs,
-               "peak_share": self.share})
+               "bytes": self.bytes, "peak_share": self.peak, "bandwidth_share": self.bandwidth})
+    }
+
+    /// The share of the rate that bounds it more tightly, and which one that is.
+    fn bound(&self) -> (f64, &'static str) {
+        if self.peak >= self.bandwidth { (self.peak, "fma") } else { (self.bandwidth, "memory") }
     }
 }
 
 /// The least time of each step over so many runs.
-fn layers(session: &mut Session, inputs: &[&[f32]], steps: &[Step], runs: u64) -> Vec<Layer> {
-    let mut least = vec![Duration::MAX; steps.len()];
+fn layers(
+    session: &mut Session,
+    inputs: &[&[f32]],
+    plan: &Plan,
+    runs: u64,
+    machine: &Machine,
+) -> Vec<Layer> {
+    let mut least = vec![Duration::MAX; plan.steps.len()];
     for _ in 0..runs {
         let times = session.profile(inputs).expect("the inputs have the net's shapes");
         least.iter_mut().zip(times).for_each(|(least, it)| *least = (*least).min(it));
     }
-    let peak = peak::flops_per_nanosecond();
     let layer = |(step, time): (&Step, Duration)| {
         let ns = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).max(1);
         let (kernel, macs) = work(step);
-        let share = 2.0 * macs as f64 / ns as f64 / peak;
-        Layer { path: step.path.clone(), kernel, ns, macs, share }
+        let values = step.inputs.iter().chain([&step.output]).map(|it| it.shape.elements());
+        let params = step.params.iter().map(|it| plan.packed[it.0].elements);
+        let bytes = 4 * values.chain(params).sum::<usize>() as u64;
+        let peak = 2.0 * macs as f64 / ns as f64 / machine.flops[0];
+        let bandwidth = bytes as f64 / ns as f64 / machine.bytes[0];
+        Layer { path: step.path.clone(), kernel, ns, macs, bytes, peak, bandwidth }
     };
-    steps.iter().zip(least).map(layer).collect()
+    plan.steps.iter().zip(least).map(layer).collect()
 }
 
 /// What a step runs, and its multiply-accumulate operations.
-fn work(step: &Step) -> (&'static str, u64) {
+fn work(step: &Step) -> (String, u64) {
     let outputs = step.output.shape.elements() as u64;
     let taps = |windows: &[crate::shape::Window]| -> u64 {
         windows.iter().map(|it| it.kernel as u64).product()
     };
-    match &step.kernel {
+    let (kernel, macs) = match &step.kernel {
         Kernel::Loops(_) => ("loops", 0),
         Kernel::Pool(_) => ("pool", 0),
         Kernel::Contract(it) => ("contract", outputs * it.in_channels as u64 * taps(&it.windows)),
         Kernel::Winograd(it) => ("winograd", outputs * (9 * it.in_channels) as u64),
         Kernel::Depthwise(it) => ("depthwise", outputs * taps(&it.windows)),
         Kernel::Suppress(_) => ("suppress", 0),
+    };
+    match &step.choice {
+        Some(choice) if choice.taken().name.starts_with(kernel) => {
+            (choice.taken().name.clone(), macs)
+        }
+        Some(choice) => (format!("{kernel} {}", choice.taken().name), macs),
+        None => (kernel.to_owned(), macs),
     }
+}
+
+/// Cells of a bar for a whole.
+const BAR: usize = 10;
+
+/// A bar of eighths of cells; what is above the whole does not show.
+fn bar(share: f64) -> String {
+    let eighths = (share.clamp(0.0, 1.0) * (8 * BAR) as f64).round() as usize;
+    let part =
+        ["", "\u{258f}", "\u{258e}", "\u{258d}", "\u{258c}", "\u{258b}", "\u{258a}", "\u{2589}"];
+    format!("{}{}", "\u{2588}".repeat(eighths / 8), part[eighths % 8])
 }
 
 fn text(layers: &[Layer]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
-    let heads = ["us", "share", "MACs", "GFLOP/s", "of peak"].map(|it| right(it.to_owned()));
+    let heads = ["us", "share", "MACs", "GFLOP/s", "bound", "of it"];
+    let heads = heads.map(|it| right(it.to_owned())).into_iter().chain([Cell::new("")]);
     table.set_header([Cell::new("step"), Cell::new("kernel")].into_iter().chain(heads));
     let total: u64 = layers.iter().map(|it| it.ns).sum();
     for it in layers {
         let rate = |text: String| if it.macs == 0 { String::new() } else { text };
         table.add_row([
             Cell::new(shown(&it.path)),
-            Cell::new(it.kernel),
+            Cell::new(&it.kernel),
             right(format!("{:.1}", it.ns as f64 / 1e3)),
             right(format!("{:.1} %", 100.0 * it.ns as f64 / total as f64)),
             right(rate(thousands(it.macs))),
             right(rate(format!("{:.1}", 2.0 * it.macs as f64 / it.ns as f64))),
-            right(rate(format!("{:.0} %", 100.0 * it.share))),
+            right(it.bound().1.to_owned()),
+            right(format!("{:.0} %", 100.0 * it.bound().0)),
+            Cell::new(bar(it.bound().0)),
         ]);
     }
     let lines: Vec<String> = table.lines().map(|it| format!("{}\n", it.trim_end())).collect();

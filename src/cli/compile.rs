@@ -1,12 +1,13 @@
 //! From a net and its weights to a program, within the machine's memory.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 
+use super::cache::{self, Cached};
 use super::terminal::{Stop, Terminal};
-use super::{files, phase};
+use super::{files, phase, tune};
 use crate::codegen::{self, Cpu};
 use crate::graph::Graph;
 use crate::passes;
@@ -28,9 +29,12 @@ pub(super) struct MachineArgs {
     /// Nothing that reassociates sums, such as Winograd's algorithm
     #[arg(long)]
     exact: bool,
-    /// Measure before choosing; where there is nothing to choose between, this changes nothing
-    #[arg(long)]
-    tune: bool,
+    /// Choose kernels as FILE says; what it lacks is measured and added to it
+    #[arg(long, value_name = "FILE")]
+    tune: Option<PathBuf>,
+    /// Keep packed weights in DIR, and start from them the next time (NETC_CACHE names one too)
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -51,10 +55,31 @@ impl MachineArgs {
         )
     }
 
+    /// Where packed weights are kept, if the user wants that.
+    fn cache(&self) -> Option<PathBuf> {
+        let named = || std::env::var_os("NETC_CACHE").filter(|it| !it.is_empty());
+        self.cache.clone().or_else(|| named().map(PathBuf::from))
+    }
+
     /// What the plan may do.
     pub(super) fn plan(&self) -> plan::Options {
         let algorithms = if self.exact { Algorithms::Exact } else { Algorithms::Fastest };
         plan::Options { algorithms, ..plan::Options::default() }
+    }
+
+    /// What the plan of an optimised graph may do, with the choices of `--tune`, measured on random weights.
+    pub(super) fn tuned_plan(
+        &self,
+        terminal: &Terminal,
+        graph: &Graph,
+    ) -> Result<plan::Options, Stop> {
+        let mut options = self.plan();
+        if let Some(path) = &self.tune {
+            let weights = Weights::random(graph, 0);
+            options.choices =
+                tune::choices(terminal, path, graph, &weights, &options, &self.code())?;
+        }
+        Ok(options)
     }
 
     /// What the code may do.
@@ -75,30 +100,51 @@ pub(super) struct Compiled {
     pub(super) plan: Plan,
     /// The code.
     pub(super) program: Program,
+    /// Where the packed weights are kept.
+    entry: Option<cache::Entry>,
     /// What optimising, planning and compiling took.
     pub(super) took: Duration,
 }
 
-/// Compiles a net.
+impl Compiled {
+    /// Keeps the packed weights for later starts, if the user wants that and they are not kept yet.
+    pub(super) fn remember(&self, terminal: &Terminal) {
+        if let Some(entry) = &self.entry {
+            entry.remember(terminal, &self.program);
+        }
+    }
+}
+
+/// Compiles a net; `--tune` may add to the plan's choices.
 pub(super) fn compile(
     terminal: &Terminal,
     graph: &Graph,
     weights: &Weights,
-    plan: &plan::Options,
+    machine: &MachineArgs,
+    mut options: plan::Options,
     code: &codegen::Options,
 ) -> Result<Compiled, Stop> {
     let begun = Instant::now();
     phase::enter("optimising");
     let graph = passes::optimise(graph.clone(), &mut |_, _| {});
     phase::enter("planning");
-    let plan = plan::plan(&graph, plan);
+    let mut plan = plan::plan(&graph, &options);
     check_memory(terminal, &plan)?;
+    if let Some(path) = &machine.tune {
+        options.choices = tune::choices(terminal, path, &graph, weights, &options, code)?;
+        plan = plan::plan(&graph, &options);
+        check_memory(terminal, &plan)?;
+    }
     phase::enter("compiling");
-    let tensor = |id| weights.tensor(&graph, id);
-    let program = Program::compile(&plan, &tensor, code);
+    let entry = machine.cache().and_then(|it| cache::Entry::new(&it, &plan, &graph, weights));
+    let values = Cached { values: weights.of_graph(&graph), entry: entry.as_ref() };
+    let program = Program::compile(&plan, &values, code);
+    if let Some(fault) = weights.fault() {
+        return Err(Stop::Command(fault.to_string()));
+    }
     let took = begun.elapsed();
     terminal.chat(&format!("compiled in {:.1} ms", took.as_secs_f64() * 1e3));
-    Ok(Compiled { graph, plan, program, took })
+    Ok(Compiled { graph, plan, program, entry, took })
 }
 
 /// The bytes of a plan's packed parameters.

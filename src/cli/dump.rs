@@ -74,7 +74,8 @@ impl Dump {
             Stage::Plan => {
                 phase::enter("planning");
                 let graph = passes::optimise(graph, &mut |_, _| {});
-                terminal.print(&plan::plan(&graph, &self.machine.plan()).to_string())
+                let options = self.machine.tuned_plan(terminal, &graph)?;
+                terminal.print(&plan::plan(&graph, &options).to_string())
             }
             Stage::Clif | Stage::Asm => self.code(terminal, &graph),
         }
@@ -84,7 +85,8 @@ impl Dump {
     fn code(&self, terminal: &Terminal, graph: &Graph) -> Result<(), Stop> {
         let weights = Weights::random(graph, 0);
         let options = codegen::Options { texts: true, ..self.machine.code() };
-        let made = compile::compile(terminal, graph, &weights, &self.machine.plan(), &options)?;
+        let (machine, plan) = (&self.machine, self.machine.plan());
+        let made = compile::compile(terminal, graph, &weights, machine, plan, &options)?;
         let code = made.program.code();
         let mut text = String::new();
         for (at, step) in made.plan.steps.iter().enumerate() {

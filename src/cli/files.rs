@@ -1,12 +1,14 @@
 //! Files in and out, and the faults of both.
 
-use std::fs::File;
-use std::io::{Read, Write};
+use std::fs::{File, Metadata};
+use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
+use std::time::SystemTime;
 
 use super::terminal::{Stop, Terminal};
 use crate::diag::{Diagnostic, FileId, Source, Sources, Span};
 use crate::syntax;
+use crate::weights::Bytes;
 
 /// What a user calls standard input and standard output.
 pub(super) const STREAM: &str = "-";
@@ -37,6 +39,67 @@ fn read(path: &Path, max: u64) -> Result<Vec<u8>, String> {
 /// Reads a file of bytes that a command needs.
 pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Stop> {
     read(path, FILE_MAX).map_err(|it| Stop::Command(format!("cannot read `{}`: {it}", name(path))))
+}
+
+/// A file of bytes that is read by position, so that only what is asked for comes into memory. A file that cannot be
+/// read that way is read whole.
+pub(super) fn positioned(path: &Path) -> Result<Box<dyn Bytes>, Stop> {
+    match on_disk(path) {
+        Some(file) => Ok(Box::new(file)),
+        None => Ok(Box::new(bytes(path)?)),
+    }
+}
+
+/// An ordinary file, if it is one and this system reads files by position.
+pub(super) fn on_disk(path: &Path) -> Option<OnDisk> {
+    let file = File::open(path).ok()?;
+    let about = file.metadata().ok()?;
+    (cfg!(unix) && about.is_file()).then_some(OnDisk { file, about })
+}
+
+/// An ordinary file. It is read, never mapped: who cuts it off causes an error, not the end of the process.
+#[derive(Debug)]
+pub(super) struct OnDisk {
+    file: File,
+    about: Metadata,
+}
+
+/// Seconds after a change within which another one may bear the same time.
+const UNSETTLED: u64 = 2;
+
+impl Bytes for OnDisk {
+    fn count(&self) -> u64 {
+        self.about.len()
+    }
+
+    #[cfg(unix)]
+    fn identity(&self) -> Option<String> {
+        use std::os::unix::fs::MetadataExt as _;
+        let it = &self.about;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs();
+        let is_settled = u64::try_from(it.ctime()).ok()?.saturating_add(UNSETTLED) < now;
+        is_settled.then(|| {
+            let (written, changed) = ((it.mtime(), it.mtime_nsec()), (it.ctime(), it.ctime_nsec()));
+            format!("{} {} {} {written:?} {changed:?}", it.dev(), it.ino(), it.len())
+        })
+    }
+
+    fn read(&self, from: u64, to: &mut [u8]) -> Result<(), String> {
+        read_at(&self.file, from, to).map_err(|it| match it.kind() {
+            ErrorKind::UnexpectedEof => "the file has been cut off".to_owned(),
+            _ => it.to_string(),
+        })
+    }
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, from: u64, to: &mut [u8]) -> std::io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, to, from)
+}
+
+#[cfg(not(unix))]
+fn read_at(_: &File, _: u64, _: &mut [u8]) -> std::io::Result<()> {
+    Err(ErrorKind::Unsupported.into())
 }
 
 /// Reads the first file of a net. Text that is not UTF-8 is a fault of the input.

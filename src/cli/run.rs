@@ -67,7 +67,8 @@ impl Run {
         let net = &fed.built.net;
         let weights = weigh::weigh(terminal, &fed.built, &self.weights)?;
         let (plan, code) = (self.machine.plan(), self.machine.code());
-        let compiled = compile::compile(terminal, &net.graph, &weights, &plan, &code)?;
+        let compiled =
+            compile::compile(terminal, &net.graph, &weights, &self.machine, plan, &code)?;
         drop(weights);
         phase::enter("running");
         let mut session = compiled.program.session(self.machine.threads());
@@ -84,7 +85,7 @@ impl Run {
             })?;
             files::write(terminal, path, archive.get_ref())?;
         }
-        match self.format {
+        let printed = match self.format {
             PlainFormat::Json => {
                 let mut named = Map::new();
                 for it in &outputs {
@@ -100,7 +101,9 @@ impl Run {
                 let _ = writeln!(text, "{:.3} ms", time_ns as f64 / 1e6);
                 terminal.print(&text)
             }
-        }
+        };
+        compiled.remember(terminal);
+        printed
     }
 
     fn labels(&self) -> Result<Vec<String>, Stop> {

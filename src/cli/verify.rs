@@ -47,8 +47,8 @@ impl Verify {
         let net = &fed.built.net;
         let weights = weigh::weigh(terminal, &fed.built, &self.weights)?;
         let plan = crate::plan::Options { keep_all: true, ..self.machine.plan() };
-        let code = self.machine.code();
-        let compiled = compile::compile(terminal, &net.graph, &weights, &plan, &code)?;
+        let (machine, code) = (&self.machine, self.machine.code());
+        let compiled = compile::compile(terminal, &net.graph, &weights, machine, plan, &code)?;
         phase::enter("running");
         let mut session = compiled.program.session(self.machine.threads());
         let inputs: Vec<&[f32]> = fed.values.iter().map(|it| it.data.as_slice()).collect();

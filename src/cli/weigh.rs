@@ -55,8 +55,7 @@ pub(super) fn weigh(
 
 /// Reads the table of contents of a weights file.
 pub(super) fn read(terminal: &Terminal, path: &Path) -> Result<File, Stop> {
-    let bytes = files::bytes(path)?;
-    File::read(&files::name(path), bytes)
+    File::open(&files::name(path), files::positioned(path)?)
         .map_err(|it| files::fault_of_data(terminal, path, "broken-weights", it.message))
 }
 

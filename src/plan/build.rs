@@ -10,8 +10,11 @@ use forms::{concatenation, slice};
 
 use super::select::{self, Contraction, Pooled};
 use super::view::{Buffer, BufferId, Home, View};
-use super::winograd::{self, Cut};
-use super::{Algorithms, Kernel, LANES, Loops, Options, Packed, PackedId, Packing, Plan, Step};
+use super::winograd::{self, Cut, Way};
+use super::{
+    Algorithms, Candidate, Choice, Kernel, LANES, Loops, Options, Packed, PackedId, Packing, Plan,
+    Step, tile,
+};
 use crate::graph::{Epilogue, Graph, Kind, Layer, NodeId, ParamId};
 use crate::nest::suppress::Suppress;
 use crate::nest::{self, Affine, Binary, Expr, Index, Nest, Stage};
@@ -24,8 +27,8 @@ enum Recipe {
     Input,
     /// The operand under another shape: nothing is computed.
     Alias,
-    /// Tiles.
-    Contract(Contraction),
+    /// Tiles of so many vectors of output channels.
+    Contract(Contraction, usize),
     /// Tiles between transforms.
     Winograd(Contraction, Cut),
     /// Tiles over windows.
@@ -43,6 +46,8 @@ pub(super) struct Builder<'a> {
     weights: usize,
     order: Vec<NodeId>,
     recipes: HashMap<NodeId, Recipe>,
+    /// What the recipe was chosen from, where there was a choice.
+    choices: HashMap<NodeId, Choice>,
     /// The halo that a value's readers need.
     halos: HashMap<NodeId, Vec<(usize, usize)>>,
     /// The concatenation that a value is written into, and its first channel there.
@@ -63,6 +68,7 @@ pub(super) fn build(graph: &Graph, options: &Options) -> Plan {
         weights: graph.params().iter().map(|it| 4 * it.shape.elements()).sum(),
         order: graph.order(),
         recipes: HashMap::new(),
+        choices: HashMap::new(),
         halos: HashMap::new(),
         slots: HashMap::new(),
         last_use: HashMap::new(),
@@ -96,7 +102,7 @@ pub(super) fn build(graph: &Graph, options: &Options) -> Plan {
 
 impl Builder<'_> {
     fn choose_recipes(&mut self) {
-        for &id in &self.order {
+        for id in self.order.clone() {
             let recipe = match &self.graph.node(id).kind {
                 Kind::Input => Recipe::Input,
                 Kind::Layer(layer) => self.recipe(id, layer),
@@ -105,7 +111,7 @@ impl Builder<'_> {
         }
     }
 
-    fn recipe(&self, id: NodeId, layer: &Layer) -> Recipe {
+    fn recipe(&mut self, id: NodeId, layer: &Layer) -> Recipe {
         let node = self.graph.node(id);
         let shapes = self.graph.operand_shapes(id);
         let taken =
@@ -119,9 +125,14 @@ impl Builder<'_> {
         let nest = layer.op.lower(&shapes[..taken], &node.shape).expect("all else is a nest");
         match select::contraction(&nest) {
             Some(found) if found.has_tiles() && self.reads_tiles(node.operands()[0], &found) => {
-                match self.cut(&found, &node.shape) {
-                    Some(cut) => Recipe::Winograd(found, cut),
-                    None => Recipe::Contract(found),
+                if found.is_depthwise() {
+                    return Recipe::Contract(found, 1);
+                }
+                let (choice, way) = self.choose(&found, shapes[0], &node.shape);
+                self.choices.insert(id, choice);
+                match way {
+                    Way::Direct(vectors) => Recipe::Contract(found, vectors),
+                    Way::Winograd(cut) => Recipe::Winograd(found, cut),
                 }
             }
             _ => {
@@ -132,16 +143,27 @@ impl Builder<'_> {
         }
     }
 
-    /// How a convolution is cut for Winograd's algorithm, where that is chosen.
-    fn cut(&self, found: &Contraction, output: &Shape) -> Option<Cut> {
-        let mut candidates = winograd::candidates(found, output, self.weights).into_iter();
+    /// How a contraction is computed, among the ways that the options allow.
+    fn choose(&self, found: &Contraction, input: &Shape, output: &Shape) -> (Choice, Way) {
+        let mut ways = winograd::ways(found, output, self.weights);
+        let is_of =
+            |way: &Way, outputs: usize| matches!(way, Way::Winograd(cut) if cut.outputs == outputs);
         match self.options.algorithms {
-            Algorithms::Exact => None,
-            Algorithms::Fastest => candidates.next()?.cut,
-            Algorithms::Winograd(outputs) => {
-                candidates.filter_map(|it| it.cut).find(|it| it.outputs == outputs)
+            Algorithms::Fastest => {}
+            Algorithms::Winograd(outputs) if ways.iter().any(|it| is_of(&it.0, outputs)) => {
+                ways.retain(|it| is_of(&it.0, outputs));
+            }
+            Algorithms::Exact | Algorithms::Winograd(_) => {
+                ways.retain(|it| matches!(it.0, Way::Direct(_)));
             }
         }
+        let row = output.spatial().last().copied().unwrap_or(1);
+        let candidate = |(way, cost)| {
+            let nanoseconds = tile::nanoseconds(cost);
+            (Candidate { name: found.name(way, row), nanoseconds }, way)
+        };
+        let ways = ways.into_iter().map(candidate).collect();
+        Choice::take(found.key(input, output), ways, &self.options.choices)
     }
 
     /// Whether tiles can read the operand: a layer's value is blocked; an input is copied if need be.
@@ -208,7 +230,7 @@ impl Builder<'_> {
         for &id in &self.order {
             let shape = &self.graph.node(id).shape;
             let (found, overhang) = match &self.recipes[&id] {
-                Recipe::Contract(found) => (found, vec![0; shape.spatial().len()]),
+                Recipe::Contract(found, _) => (found, vec![0; shape.spatial().len()]),
                 Recipe::Winograd(found, cut) => (found, winograd::overhang(shape, cut.outputs)),
                 _ => continue,
             };
@@ -256,8 +278,12 @@ impl Builder<'_> {
                     .reshaped(&self.graph.node(id).shape);
                 self.views.insert(id, view);
             }
-            Recipe::Contract(found) => self.emit_contract(position, id, found, None),
-            Recipe::Winograd(found, cut) => self.emit_contract(position, id, found, Some(*cut)),
+            Recipe::Contract(found, vectors) => {
+                self.emit_contract(position, id, found, Way::Direct(*vectors));
+            }
+            Recipe::Winograd(found, cut) => {
+                self.emit_contract(position, id, found, Way::Winograd(*cut));
+            }
             Recipe::Pool(found) => self.emit_pool(position, id, found),
             Recipe::Nest(nest) => self.emit_nest(position, id, nest),
             Recipe::Suppress(it) => self.emit_suppress(position, id, it),
@@ -327,7 +353,8 @@ impl Builder<'_> {
             return id;
         }
         let id = PackedId(self.plan.packed.len());
-        self.plan.packed.push(Packed { param, packing: key.1.clone(), elements });
+        let shape = self.graph.param(param).shape.clone();
+        self.plan.packed.push(Packed { param, shape, packing: key.1.clone(), elements });
         self.packed_ids.insert(key, id);
         id
     }
@@ -397,7 +424,8 @@ impl Builder<'_> {
             Stage::each(nest::Buffer::Output, &from.shape, Expr::load(nest::Buffer::Input(0), at));
         let kernel = Kernel::Loops(Loops { stage, epilogue: Vec::new() });
         let (inputs, params, temps) = (vec![from], Vec::new(), Vec::new());
-        self.plan.steps.push(Step { path, node: None, kernel, inputs, params, temps, output: to });
+        let (node, choice, output) = (None, None, to);
+        self.plan.steps.push(Step { path, node, kernel, inputs, params, temps, output, choice });
     }
 
     fn emit_nest(&mut self, position: usize, id: NodeId, nest: &Nest) {
@@ -530,6 +558,7 @@ impl Builder<'_> {
             params,
             temps,
             output,
+            choice: None,
         });
     }
 

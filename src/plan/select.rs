@@ -4,11 +4,13 @@ mod pool;
 
 pub(super) use pool::{Pooled, pool};
 
-use super::winograd::{Cut, Winograd};
+use std::fmt::Write as _;
+
+use super::winograd::{Cut, Way, Winograd};
 use super::{Contract, Depthwise, LANES, Post, tile};
 use crate::nest::{Affine, Binary, Buffer, Expr, Guard, Index, Nest, Reduction, Stage};
 use crate::ops::Op;
-use crate::shape::Window;
+use crate::shape::{Shape, Window};
 
 /// A nest seen as a contraction of one operand with one filter.
 #[derive(Clone, Debug, PartialEq)]
@@ -163,11 +165,49 @@ impl Contraction {
         self.windows.iter().map(|it| it.kernel).product()
     }
 
-    /// A contraction kernel for this many pixels in a row.
-    pub(super) fn contract(&self, row: usize, epilogue: Vec<Post>) -> Contract {
-        let steps = self.in_channels * self.taps();
-        let vectors = tile::vectors(row, self.out_channels.div_ceil(LANES), steps);
-        let pixels = tile::row(row, vectors, steps).first().map_or(1, |it| it.0);
+    /// What is computed: equal for steps that have the same ways to do it, in any net.
+    pub(super) fn key(&self, input: &Shape, output: &Shape) -> String {
+        let of = |what: fn(&Window) -> usize| {
+            let each: Vec<_> = self.windows.iter().map(|it| what(it).to_string()).collect();
+            each.join("x")
+        };
+        let mut key = format!("{:?} to {:?}", input.dims(), output.dims());
+        if !self.windows.is_empty() {
+            let _ = write!(key, ", kernel {}", of(|it| it.kernel));
+        }
+        if self.windows.iter().any(|it| it.stride > 1) {
+            let _ = write!(key, ", stride {}", of(|it| it.stride));
+        }
+        if self.windows.iter().any(|it| it.dilation > 1) {
+            let _ = write!(key, ", dilation {}", of(|it| it.dilation));
+        }
+        if self.groups > 1 {
+            let _ = write!(key, ", {} groups", self.groups);
+        }
+        key
+    }
+
+    /// What a way is called: `tile 6x16`.
+    pub(super) fn name(&self, way: Way, row: usize) -> String {
+        match way {
+            Way::Direct(vectors) => {
+                format!("tile {}x{}", self.pixels(row, vectors), vectors * LANES)
+            }
+            Way::Winograd(Cut { outputs, rows, columns, vectors, .. }) => {
+                format!("winograd {outputs}x{outputs} block {rows}x{columns}x{}", vectors * LANES)
+            }
+        }
+    }
+
+    /// The pixels of the widest tile of a row.
+    fn pixels(&self, row: usize, vectors: usize) -> usize {
+        let tiles = tile::row(row, vectors, self.in_channels * self.taps());
+        tiles.first().map_or(1, |it| it.0)
+    }
+
+    /// A contraction kernel for this many pixels in a row and vectors in a tile.
+    pub(super) fn contract(&self, row: usize, vectors: usize, epilogue: Vec<Post>) -> Contract {
+        let pixels = self.pixels(row, vectors);
         Contract {
             groups: self.groups,
             in_channels: self.in_channels,

@@ -66,37 +66,50 @@ fn cover(width: usize, vectors: usize, steps: usize) -> (usize, Vec<usize>) {
 /// narrower group.
 #[must_use]
 pub fn vectors(width: usize, blocks: usize, steps: usize) -> usize {
-    best(width, blocks, steps).1
+    options(width, blocks, steps)[0].0
 }
 
 /// Half cycles of a row of `width` pixels over all blocks of output channels, with the best tiles.
 #[must_use]
 pub fn cost(width: usize, blocks: usize, steps: usize) -> usize {
-    let counted = width.min(ROW);
-    best(width, blocks, steps).0 * width / counted
+    options(width, blocks, steps)[0].1
 }
 
 /// Rows longer than this are costed as if they were as long.
 const ROW: usize = 256;
 
-/// Half cycles for a row (of [`ROW`] pixels at most), and the vectors that take them.
-fn best(width: usize, blocks: usize, steps: usize) -> (usize, usize) {
-    let (most, width) = match width {
-        1 if blocks < REGISTERS - 1 => return (cover(1, blocks, steps).0, blocks),
-        1 => (8, 1),
-        _ => (4, width.min(ROW)),
+/// The vectors of output channels that a tile may have, with the half cycles of a row over all blocks, the best
+/// first. There is at least one.
+#[must_use]
+pub fn options(width: usize, blocks: usize, steps: usize) -> Vec<(usize, usize)> {
+    let counted = width.min(ROW);
+    let most = match width {
+        1 if blocks < REGISTERS - 1 => blocks,
+        1 => 8,
+        _ => 4,
     };
     let cost = |vectors: usize| {
-        let full = blocks / vectors * cover(width, vectors, steps).0;
-        match blocks % vectors {
+        let full = blocks / vectors * cover(counted, vectors, steps).0;
+        let all = match blocks % vectors {
             0 => full,
             rest => {
-                let cost = full + cover(width, rest, steps).0;
+                let cost = full + cover(counted, rest, steps).0;
                 cost + cost / UNEVEN
             }
-        }
+        };
+        all * width / counted
     };
-    (1..=blocks.min(most)).map(|vectors| (cost(vectors), vectors)).min().expect("there is a block")
+    let mut options: Vec<_> =
+        (1..=blocks.min(most)).map(|vectors| (vectors, cost(vectors))).collect();
+    options.sort_by_key(|&(vectors, cost)| (cost, vectors));
+    options
+}
+
+/// Half cycles as nanoseconds: a core does two multiply-adds of eight numbers in a cycle, and 45 numbers in a
+/// nanosecond.
+#[must_use]
+pub fn nanoseconds(half_cycles: usize) -> u64 {
+    half_cycles as u64 * 8 / 45
 }
 
 /// How many input channels one call of a tile sums over: a multiple of 8, or all of them.

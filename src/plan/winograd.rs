@@ -145,29 +145,35 @@ pub(super) fn overhang(output: &Shape, outputs: usize) -> Vec<usize> {
     output.spatial().iter().map(|&it| tiles(it, outputs) * outputs - it).collect()
 }
 
-/// A way to compute a convolution, and the half cycles that it is expected to take.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Candidate {
-    /// `None` for direct tiles.
-    pub cut: Option<Cut>,
-    /// Half cycles.
-    pub cost: usize,
+/// A way to compute a contraction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Tiles of so many vectors of output channels.
+    Direct(usize),
+    /// Tiles between transforms.
+    Winograd(Cut),
 }
 
-/// All ways to compute a contraction, the cheapest first. `weights` are the bytes of all parameters of the net.
-pub(super) fn candidates(found: &Contraction, output: &Shape, weights: usize) -> Vec<Candidate> {
-    let mut all = vec![Candidate { cut: None, cost: direct(found, output, weights) }];
+/// All ways to compute a contraction with the half cycles that each is expected to take, the fewest first. `weights`
+/// are the bytes of all parameters of the net.
+pub(super) fn ways(found: &Contraction, output: &Shape, weights: usize) -> Vec<(Way, usize)> {
+    let mut all = direct(found, output, weights);
     if is_eligible(found) {
         for outputs in [2, 4] {
-            let best = cuts(found, output, outputs)
-                .map(|cut| (cost(found, output, &cut, weights), cut))
-                .min_by_key(|it| it.0);
-            all.extend(best.map(|(cost, cut)| Candidate { cut: Some(cut), cost }));
+            let mut cuts: Vec<_> = cuts(found, output, outputs)
+                .map(|cut| (Way::Winograd(cut), cost(found, output, &cut, weights)))
+                .collect();
+            cuts.sort_by_key(|it| it.1);
+            cuts.dedup_by_key(|it| it.0);
+            all.extend(cuts.into_iter().take(CUTS));
         }
     }
-    all.sort_by_key(|it| it.cost);
+    all.sort_by_key(|it| it.1);
     all
 }
+
+/// So many ways to cut a map are worth measuring.
+const CUTS: usize = 3;
 
 fn is_eligible(found: &Contraction) -> bool {
     let plain = |it: &Window| it.kernel == 3 && it.stride == 1 && it.dilation == 1;
@@ -196,14 +202,17 @@ fn cuts<'a>(
     })
 }
 
-fn direct(found: &Contraction, output: &Shape, weights: usize) -> usize {
+fn direct(found: &Contraction, output: &Shape, weights: usize) -> Vec<(Way, usize)> {
     let steps = found.in_channels * found.taps();
     let blocks = found.out_channels.div_ceil(LANES);
     let row = output.spatial().last().copied().unwrap_or(1);
     let rows = output.elements() / output.channels() / row;
     let bytes = 4 * steps * blocks * LANES * found.groups;
-    let products = rows * found.groups * tile::cost(row, blocks, steps);
-    products.max(stream(bytes, 1, weights))
+    let streamed = stream(bytes, 1, weights);
+    let way = |(vectors, cost): (usize, usize)| {
+        (Way::Direct(vectors), (rows * found.groups * cost).max(streamed))
+    };
+    tile::options(row, blocks, steps).into_iter().map(way).collect()
 }
 
 fn cost(found: &Contraction, output: &Shape, cut: &Cut, weights: usize) -> usize {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::file::File;
 use super::propose::propose;
-use super::{Value, Weights, stored};
+use super::{Given, Weights, stored};
 use crate::elaborate::BindRule;
 use crate::graph::Graph;
 
@@ -129,7 +129,7 @@ pub fn bind(
         if let Some(at) = at {
             used[at] = true;
             if state == State::Bound {
-                values.insert(param.path.clone(), Value::Stored(file.clone(), at));
+                values.insert(param.path.clone(), Given::Stored(file.clone(), at));
             }
         }
         rows.push(Row { path: Some(param.path.clone()), tensor, want, found, state });

@@ -1,11 +1,15 @@
 //! A weights file in memory: its table of contents, and its tensors when they are asked for.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use super::decode::Element;
 use super::npz::Archive;
+use super::values::{Elements, Value};
 use super::{npz, safe};
+use crate::shape::Shape;
+use crate::tensor::Tensor;
 
 /// The most tensors that a file may hold.
 pub(super) const TENSORS_MAX: usize = 100_000;
@@ -23,13 +27,41 @@ struct Content {
     entries: Vec<Entry>,
     at: HashMap<String, usize>,
     data: Data,
+    /// What went wrong when a tensor was read.
+    fault: OnceLock<String>,
+}
+
+/// Bytes that are read by position, such as those of a file on a disk.
+pub trait Bytes: Send + Sync + fmt::Debug {
+    /// How many there are.
+    fn count(&self) -> u64;
+
+    /// What changes whenever a byte does, if that is known without reading them.
+    fn identity(&self) -> Option<String> {
+        None
+    }
+
+    /// Fills `to` with those that begin at `from`, or says what went wrong.
+    fn read(&self, from: u64, to: &mut [u8]) -> Result<(), String>;
+}
+
+impl Bytes for Vec<u8> {
+    fn count(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn read(&self, from: u64, to: &mut [u8]) -> Result<(), String> {
+        let there = usize::try_from(from).ok().and_then(|it| self.get(it..)?.get(..to.len()));
+        to.copy_from_slice(there.ok_or("it is cut off")?);
+        Ok(())
+    }
 }
 
 /// The bytes behind the entries.
 #[derive(Debug)]
 pub(super) enum Data {
     /// A `.safetensors` file.
-    Safetensors(Vec<u8>),
+    Safetensors(Box<dyn Bytes>),
     /// A `.npz` file.
     Npz(Archive),
 }
@@ -72,10 +104,14 @@ impl File {
     /// twice, with more than 100,000 tensors or a safetensors header above 16 MiB. Reads no tensor, and
     /// allocates no more than the table of contents needs.
     pub fn read(name: &str, bytes: Vec<u8>) -> Result<File, FileError> {
-        let is_archive = bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06");
-        let read = if is_archive { npz::read(bytes) } else { safe::read(bytes) };
+        File::open(name, Box::new(bytes))
+    }
+
+    /// [`File::read`] of bytes that stay where they are: of a safetensors file only the header is read now, and
+    /// tensors piece by piece when they are asked for. An archive is read whole.
+    pub fn open(name: &str, bytes: Box<dyn Bytes>) -> Result<File, FileError> {
         let fail = |message| FileError { file: name.to_owned(), message };
-        let (entries, data) = read.map_err(fail)?;
+        let (entries, data) = contents(bytes).map_err(fail)?;
         let mut at = HashMap::with_capacity(entries.len());
         for (i, entry) in entries.iter().enumerate() {
             if let Some(&extent) = entry.dims.iter().find(|&&it| it as u64 > EXTENT_MAX) {
@@ -86,7 +122,8 @@ impl File {
                 return Err(fail(format!("tensor `{}` is there twice", entry.name)));
             }
         }
-        Ok(File(Arc::new(Content { name: name.to_owned(), entries, at, data })))
+        let fault = OnceLock::new();
+        Ok(File(Arc::new(Content { name: name.to_owned(), entries, at, data, fault })))
     }
 
     /// The file, as the user named it.
@@ -115,21 +152,74 @@ impl File {
         }
     }
 
-    /// The elements of a tensor as f32, last axis fastest.
+    /// A tensor's elements as f32, last axis fastest.
     ///
     /// Panics if the element type has no conversion or [`File::check`] fails, both of which binding
     /// rules out.
-    pub(super) fn decode(&self, at: usize) -> Vec<f32> {
+    pub(super) fn value(&self, at: usize, shape: &Shape) -> Value {
+        let entry = &self.0.entries[at];
+        let elements = match (&entry.place, &self.0.data) {
+            (Place::Member(member), Data::Npz(archive)) => {
+                let data = archive.decode(entry, member).expect("a bound tensor has been checked");
+                Elements::Held(Arc::new(Tensor::new(shape.clone(), data)))
+            }
+            _ => Elements::Stored(self.clone(), at),
+        };
+        Value { shape: shape.clone(), elements, factors: None }
+    }
+
+    /// Elements of a tensor of a safetensors file, from an element on.
+    ///
+    /// Where the bytes have become unreadable since the header was, they are zero and [`File::fault`] says so.
+    pub(super) fn decode_part(&self, at: usize, from: usize, to: &mut [f32]) {
         let entry = &self.0.entries[at];
         let element = entry.element.as_ref().expect("a bound tensor has an element type");
-        match (&entry.place, &self.0.data) {
-            (Place::Bytes(range), Data::Safetensors(bytes)) => {
-                element.decode(&bytes[range.clone()])
+        let (Place::Bytes(range), Data::Safetensors(bytes)) = (&entry.place, &self.0.data) else {
+            unreachable!("only tensors of a safetensors file are read in parts")
+        };
+        let start = range.start + from * element.bytes();
+        assert!(start + to.len() * element.bytes() <= range.end, "a part lies in its tensor");
+        let read = match element {
+            Element::F32 if cfg!(target_endian = "little") => {
+                bytes.read(start as u64, bytemuck::cast_slice_mut(to))
             }
-            (Place::Member(member), Data::Npz(archive)) => {
-                archive.decode(entry, member).expect("a bound tensor has been checked")
+            _ => {
+                let mut raw = vec![0; to.len() * element.bytes()];
+                let read = bytes.read(start as u64, &mut raw);
+                to.copy_from_slice(&element.decode(&raw));
+                read
             }
-            _ => unreachable!("an entry lies in the file that it was read from"),
+        };
+        if let Err(why) = read {
+            to.fill(0.0);
+            // The first fault is told.
+            let _ = self.0.fault.set(format!("tensor `{}` cannot be read: {why}", entry.name));
         }
     }
+
+    /// What tells the bytes of a tensor from all others, if that is known without reading them.
+    pub(super) fn identity(&self, at: usize) -> Option<String> {
+        let Data::Safetensors(bytes) = &self.0.data else { return None };
+        let Entry { place, element, .. } = &self.0.entries[at];
+        Some(format!("{} {place:?} {element:?}", bytes.identity()?))
+    }
+
+    /// What went wrong when a tensor was read, if anything did.
+    pub fn fault(&self) -> Option<FileError> {
+        let message = self.0.fault.get()?.clone();
+        Some(FileError { file: self.0.name.clone(), message })
+    }
+}
+
+/// The table of contents, told by the first bytes.
+fn contents(bytes: Box<dyn Bytes>) -> Result<(Vec<Entry>, Data), String> {
+    let count = usize::try_from(bytes.count()).map_err(|_| "it is too large".to_owned())?;
+    let mut first = vec![0; count.min(4)];
+    bytes.read(0, &mut first)?;
+    if first == b"PK\x03\x04" || first == b"PK\x05\x06" {
+        let mut whole = vec![0; count];
+        bytes.read(0, &mut whole)?;
+        return npz::read(whole);
+    }
+    safe::read(bytes, count)
 }

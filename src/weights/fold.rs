@@ -2,23 +2,25 @@
 //!
 //! All in f64, rounded once to f32.
 
+use std::sync::Arc;
+
 use super::Weights;
+use super::values::{Factors, Value};
 use crate::graph::{Derived, Graph, Norm, ParamId};
 use crate::tensor::Tensor;
 
-/// The value of a derived parameter.
-pub(super) fn evaluate(weights: &Weights, graph: &Graph, id: ParamId, derived: &Derived) -> Tensor {
+/// The value of a derived parameter. Weights are scaled as they are read.
+pub(super) fn value(weights: &Weights, graph: &Graph, id: ParamId, derived: &Derived) -> Value {
     let shape = graph.param(id).shape.clone();
     match derived {
         Derived::ScaledWeight { weight, axis, norm } => {
-            let mut scaled = weights.tensor(graph, *weight);
-            let factors = factors(weights, graph, norm);
-            let inner = shape.strides()[*axis];
-            for (at, value) in scaled.data.iter_mut().enumerate() {
-                let factor = factors[at / inner % factors.len()];
-                *value = (f64::from(*value) * factor) as f32;
+            let by = Arc::new(factors(weights, graph, norm));
+            let factors = Some(Factors { inner: shape.strides()[*axis], by });
+            match weights.value(graph, *weight) {
+                it @ Value { factors: None, .. } => Value { factors, ..it },
+                // Rounded in between, as if the two were two layers.
+                twice => Value { factors, ..Value::held(Arc::new(twice.all())) },
             }
-            Tensor::new(shape, scaled.data)
         }
         Derived::ShiftedBias { bias, norm } => {
             let factors = factors(weights, graph, norm);
@@ -29,7 +31,7 @@ pub(super) fn evaluate(weights: &Weights, graph: &Graph, id: ParamId, derived: &
                 let bias = bias.as_ref().map_or(0.0, |it| f64::from(it[c]));
                 ((bias - f64::from(mean[c])) * factors[c] + f64::from(beta[c])) as f32
             });
-            Tensor::new(shape, shifted.collect())
+            Value::held(Arc::new(Tensor::new(shape, shifted.collect())))
         }
     }
 }

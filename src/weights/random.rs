@@ -10,20 +10,34 @@ use crate::tensor::Tensor;
 
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// Draws the parameter with this path.
-pub(super) fn draw(seed: u64, path: &str, shape: &Shape, init: Init) -> Tensor {
-    let mut stream = Stream::new(seed, path);
-    let data = match init {
-        Init::He { fan_in } => {
-            let deviation = libm::sqrt(2.0 / fan_in as f64);
-            (0..shape.elements()).map(|_| (stream.normal() * deviation) as f32).collect()
+/// How the parameter with some path is drawn.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Draw {
+    stream: Stream,
+    init: Init,
+}
+
+impl Draw {
+    pub(super) fn new(seed: u64, path: &str, init: Init) -> Draw {
+        Draw { stream: Stream::new(seed, path), init }
+    }
+
+    /// The elements that begin at `from`.
+    pub(super) fn part(&self, from: usize, to: &mut [f32]) {
+        let mut stream = self.stream;
+        stream.skip(from);
+        match self.init {
+            Init::He { fan_in } => {
+                let deviation = libm::sqrt(2.0 / fan_in as f64);
+                to.iter_mut().for_each(|it| *it = (stream.normal() * deviation) as f32);
+            }
+            Init::Uniform(low, high) => {
+                let (low, high) = (f64::from(low), f64::from(high));
+                let range = high - low;
+                to.iter_mut().for_each(|it| *it = (low + range * stream.unit()) as f32);
+            }
         }
-        Init::Uniform(low, high) => {
-            let (low, high) = (f64::from(low), f64::from(high));
-            (0..shape.elements()).map(|_| (low + (high - low) * stream.unit()) as f32).collect()
-        }
-    };
-    Tensor::new(shape.clone(), data)
+    }
 }
 
 /// Random values for an input: mean 0, variance 1, from the seed, the input's name and the position alone.
@@ -33,6 +47,7 @@ pub fn noise(seed: u64, name: &str, shape: &Shape) -> Tensor {
 }
 
 /// Independent random numbers.
+#[derive(Clone, Copy, Debug)]
 struct Stream {
     state: u64,
 }
@@ -44,6 +59,11 @@ impl Stream {
         const PRIME: u64 = 0x0100_0000_01b3;
         let hash = name.bytes().fold(OFFSET, |it, byte| (it ^ u64::from(byte)).wrapping_mul(PRIME));
         Stream { state: mix(mix(seed.wrapping_add(GOLDEN)) ^ hash) }
+    }
+
+    /// Leaves so many numbers out.
+    fn skip(&mut self, count: usize) {
+        self.state = self.state.wrapping_add(GOLDEN.wrapping_mul(count as u64));
     }
 
     fn next(&mut self) -> u64 {
@@ -98,13 +118,16 @@ mod tests {
 
     #[test]
     fn a_parameter_depends_on_seed_and_path_alone() {
-        let shape = Shape::of(&[2, 3]);
-        let init = Init::He { fan_in: 2 };
-        let first = draw(7, "a.weight", &shape, init);
-        assert_eq!(first, draw(7, "a.weight", &shape, init));
-        assert_ne!(first, draw(8, "a.weight", &shape, init));
-        assert_ne!(first, draw(7, "b.weight", &shape, init));
-        let want = [0.0_f32; 6];
-        assert_ne!(first.data, want);
+        let part = |seed, path, from, count| {
+            let mut data = vec![0.0; count];
+            Draw::new(seed, path, Init::He { fan_in: 2 }).part(from, &mut data);
+            data
+        };
+        let first = part(7, "a.weight", 0, 6);
+        assert_eq!(first, part(7, "a.weight", 0, 6));
+        assert_ne!(first, part(8, "a.weight", 0, 6));
+        assert_ne!(first, part(7, "b.weight", 0, 6));
+        assert_ne!(first, [0.0; 6]);
+        assert_eq!(first[2..5], part(7, "a.weight", 2, 3));
     }
 }

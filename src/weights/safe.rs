@@ -8,13 +8,13 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 
+use safetensors::serialize_to_file;
 use safetensors::tensor::{Dtype, Metadata, SafeTensorError, TensorInfo, View};
-use safetensors::{SafeTensors, serialize_to_file};
 use serde::Deserializer;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 
 use super::decode::Element;
-use super::file::{Data, Entry, Place, TENSORS_MAX};
+use super::file::{Bytes, Data, Entry, Place, TENSORS_MAX};
 use super::{Weights, stored};
 use crate::graph::{Graph, ParamId};
 
@@ -24,13 +24,13 @@ const HEADER_MAX: usize = 16 << 20;
 /// The bytes before the header, which give its length.
 const PREFIX: usize = 8;
 
-pub(super) fn read(bytes: Vec<u8>) -> Result<(Vec<Entry>, Data), String> {
-    let header = header(&bytes)?;
-    let named = scan(header)?;
-    let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|it| match it {
-        SafeTensorError::MetadataIncompleteBuffer => {
-            misfit(&named, bytes.len() - PREFIX - header.len())
-        }
+/// Reads the header of a file of `count` bytes, and nothing else.
+pub(super) fn read(bytes: Box<dyn Bytes>, count: usize) -> Result<(Vec<Entry>, Data), String> {
+    let header = header(bytes.as_ref(), count)?;
+    let data = PREFIX + header.len();
+    let mut named = scan(&header)?;
+    named.sort_by_key(|it| it.1.data_offsets);
+    let metadata = Metadata::new(None, named.clone()).map_err(|it| match it {
         SafeTensorError::InvalidOffset(name) => {
             format!("tensor `{name}` does not start where the one before it ends")
         }
@@ -39,42 +39,51 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<(Vec<Entry>, Data), String> {
         }
         other => format!("this is no safetensors file: {other}"),
     })?;
-    let data = PREFIX + header.len();
-    let entries = entries(&metadata, data)?;
-    Ok((entries, Data::Safetensors(bytes)))
+    if metadata.data_len() != count - data {
+        return Err(misfit(&named, count - data));
+    }
+    let entries = named.into_iter().map(|(name, info)| {
+        let (from, to) = info.data_offsets;
+        let place = Place::Bytes(data + from..data + to);
+        Entry { name, dims: info.shape, element: element(info.dtype), place }
+    });
+    Ok((entries.collect(), Data::Safetensors(bytes)))
 }
 
 /// The header's text.
-fn header(bytes: &[u8]) -> Result<&str, String> {
-    let Some((prefix, rest)) = bytes.split_first_chunk::<PREFIX>() else {
+fn header(bytes: &dyn Bytes, count: usize) -> Result<String, String> {
+    if count < PREFIX {
         return Err(format!(
-            "a weights file is .safetensors or .npz; this one has {} bytes and is neither",
-            bytes.len()
+            "a weights file is .safetensors or .npz; this one has {count} bytes and is neither"
         ));
-    };
-    let length = usize::try_from(u64::from_le_bytes(*prefix)).unwrap_or(usize::MAX);
+    }
+    let mut prefix = [0; PREFIX];
+    bytes.read(0, &mut prefix)?;
+    let length = usize::try_from(u64::from_le_bytes(prefix)).unwrap_or(usize::MAX);
     if length > HEADER_MAX {
-        return Err(if prefix.is_ascii() || bytes.starts_with(b"\x93NUMPY") {
+        return Err(if prefix.is_ascii() || prefix.starts_with(b"\x93NUMPY") {
             "a weights file is .safetensors or .npz; this one starts like neither".to_owned()
         } else {
             format!("the header claims {length} bytes, more than the limit of {HEADER_MAX}")
         });
     }
-    let Some(header) = rest.get(..length) else {
-        let there = rest.len();
+    let there = count - PREFIX;
+    if length > there {
         return Err(format!(
             "the file is cut off: its header has {length} bytes, {there} are there"
         ));
-    };
-    str::from_utf8(header).map_err(|_| "the header is not UTF-8".to_owned())
+    }
+    let mut header = vec![0; length];
+    bytes.read(PREFIX as u64, &mut header)?;
+    String::from_utf8(header).map_err(|_| "the header is not UTF-8".to_owned())
 }
 
 /// Every tensor that the header names, in its order; a name given twice is an error.
-fn scan(header: &str) -> Result<Vec<(String, Option<TensorInfo>)>, String> {
+fn scan(header: &str) -> Result<Vec<(String, TensorInfo)>, String> {
     struct Names;
 
     impl<'de> Visitor<'de> for Names {
-        type Value = Vec<(String, Option<TensorInfo>)>;
+        type Value = Vec<(String, TensorInfo)>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("a JSON object")
@@ -92,7 +101,7 @@ fn scan(header: &str) -> Result<Vec<(String, Option<TensorInfo>)>, String> {
                     return Err(serde::de::Error::custom(message));
                 }
                 let info = map.next_value()?;
-                named.push((name, Some(info)));
+                named.push((name, info));
             }
             Ok(named)
         }
@@ -101,6 +110,7 @@ fn scan(header: &str) -> Result<Vec<(String, Option<TensorInfo>)>, String> {
     let mut reader = serde_json::Deserializer::from_str(header);
     let named = reader
         .deserialize_map(Names)
+        .and_then(|named| reader.end().map(|()| named))
         .map_err(|it| format!("the header of the safetensors file is broken: {it}"))?;
     let mut seen = std::collections::HashSet::with_capacity(named.len());
     match named.iter().find(|(name, _)| !seen.insert(name.as_str())) {
@@ -110,11 +120,8 @@ fn scan(header: &str) -> Result<Vec<(String, Option<TensorInfo>)>, String> {
 }
 
 /// What to say of a file whose data is longer or shorter than its header declares.
-fn misfit(named: &[(String, Option<TensorInfo>)], there: usize) -> String {
-    let mut ends: Vec<_> = named
-        .iter()
-        .filter_map(|(name, info)| info.as_ref().map(|it| (it.data_offsets.1, name)))
-        .collect();
+fn misfit(named: &[(String, TensorInfo)], there: usize) -> String {
+    let mut ends: Vec<_> = named.iter().map(|(name, info)| (info.data_offsets.1, name)).collect();
     ends.sort_unstable();
     match ends.iter().find(|(end, _)| *end > there) {
         Some((end, name)) => format!(
@@ -125,24 +132,6 @@ fn misfit(named: &[(String, Option<TensorInfo>)], there: usize) -> String {
             format!("the tensors end at byte {end} of the data, but {there} are there")
         }
     }
-}
-
-/// The table of contents in the order of the data, `start` being where the data starts.
-fn entries(metadata: &Metadata, start: usize) -> Result<Vec<Entry>, String> {
-    let names = metadata.offset_keys().into_iter();
-    names
-        .map(|name| {
-            let info =
-                metadata.info(&name).ok_or_else(|| format!("tensor `{name}` has no entry"))?;
-            let (from, to) = info.data_offsets;
-            Ok(Entry {
-                dims: info.shape.clone(),
-                element: element(info.dtype),
-                place: Place::Bytes(start + from..start + to),
-                name,
-            })
-        })
-        .collect()
 }
 
 fn element(dtype: Dtype) -> Result<Element, String> {

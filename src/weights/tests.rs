@@ -166,3 +166,56 @@ fn a_folded_normalisation_scales_and_shifts() {
     assert_eq!(weights.tensor(&graph, weight).data, [1.0, 2.0]);
     assert_eq!(weights.tensor(&graph, bias).data, [3.0, 1.0]);
 }
+
+/// Bytes of a file that is cut off after its header was read.
+#[derive(Debug)]
+struct Shrinking(Vec<u8>, std::sync::atomic::AtomicUsize);
+
+impl Bytes for Arc<Shrinking> {
+    fn count(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read(&self, from: u64, to: &mut [u8]) -> Result<(), String> {
+        let there = self.1.load(std::sync::atomic::Ordering::Relaxed);
+        self.0[..there].to_vec().read(from, to)
+    }
+}
+
+#[test]
+fn bytes_that_vanish_are_a_fault_and_zeros() {
+    let graph = graph(&[("a", &[2]), ("b", &[1])]);
+    let bytes = small();
+    let all = std::sync::atomic::AtomicUsize::new(bytes.len());
+    let shrinking = Arc::new(Shrinking(bytes, all));
+    let file = File::open("w.safetensors", Box::new(shrinking.clone())).unwrap();
+    let bound = bind(&graph, &[], &file, None).unwrap();
+    assert_eq!(bound.weights.tensor(&graph, ParamId(0)).data, [1.5, -2.0]);
+    assert_eq!(bound.weights.fault(), None);
+    shrinking.1.store(100, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(bound.weights.tensor(&graph, ParamId(0)).data, [0.0, 0.0]);
+    let fault = bound.weights.fault().unwrap();
+    assert_eq!(fault.to_string(), "`w.safetensors`: tensor `a` cannot be read: it is cut off");
+}
+
+/// However a value is read in parts, the parts are those of the whole.
+#[test]
+fn parts_are_parts_of_the_whole() {
+    let mut graph = graph(&[("w", &[6, 4]), ("g", &[6]), ("b", &[6]), ("m", &[6]), ("v", &[6])]);
+    let [gamma, beta, mean, var] = [1, 2, 3, 4].map(ParamId);
+    let norm = Norm { gamma, beta, mean, var, eps: 1.0 };
+    let scaled = Derived::ScaledWeight { weight: ParamId(0), axis: 0, norm };
+    let source = Source::Derived(scaled);
+    let param = Param { path: "scaled".to_owned(), shape: Shape::of(&[6, 4]), source };
+    let id = graph.add_param(param);
+    let weights = Weights::random(&graph, 5);
+    let whole = weights.tensor(&graph, id).data;
+    let value = weights.value(&graph, id);
+    for from in 0..24 {
+        for count in 0..=24 - from {
+            let mut part = vec![0.0; count];
+            value.read(from, &mut part);
+            assert_eq!(part, whole[from..from + count], "{from}, {count}");
+        }
+    }
+}

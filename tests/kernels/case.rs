@@ -101,7 +101,8 @@ impl Case {
         let mut params = Vec::new();
         for (at, tensor) in self.params.iter().enumerate() {
             let elements = tensor.shape.elements().next_multiple_of(LANES);
-            plan.packed.push(Packed { param: ParamId(at), packing: Packing::Rows, elements });
+            let (param, shape) = (ParamId(at), tensor.shape.clone());
+            plan.packed.push(Packed { param, shape, packing: Packing::Rows, elements });
             params.push(PackedId(at));
         }
         let temps: Vec<View> =
@@ -123,6 +124,7 @@ impl Case {
                 params: params.clone(),
                 temps: temps.clone(),
                 output: to,
+                choice: None,
             });
         }
         if !direct {
@@ -170,6 +172,7 @@ pub(crate) fn copy(from: View, to: View) -> Step {
         params: Vec::new(),
         temps: Vec::new(),
         output: to,
+        choice: None,
     }
 }
 

@@ -8,6 +8,7 @@ use netc::graph::ParamId;
 use netc::ops::Value;
 use netc::plan::{self, Home, Plan, plan};
 use netc::program::Program;
+use netc::tensor::Tensor;
 use netc::weights::Weights;
 
 use crate::case::Random;
@@ -169,7 +170,7 @@ fn the_baseline_knows_no_wide_vectors() {
     let weights = Weights::random(&net.graph, 3);
     let plan = plan(&net.graph, &plan::Options::default());
     let options = Options { cpu: Cpu::Baseline, texts: true, ..Options::default() };
-    let code = codegen::compile(&plan, &|id| weights.tensor(&net.graph, id), &options);
+    let code = codegen::compile(&plan, &|id: ParamId| weights.tensor(&net.graph, id), &options);
     for step in 0..plan.steps.len() {
         for line in code.asm(step).lines().filter(|it| it.starts_with(' ')) {
             let mnemonic = line.split_whitespace().nth(1).unwrap();
@@ -185,7 +186,7 @@ fn no_page_is_both_written_and_executed() {
     let net = net.with_output(y);
     let program = Program::compile(
         &plan(&net.graph, &plan::Options::default()),
-        &|_| panic!("no parameters"),
+        &|_: ParamId| -> Tensor { panic!("no parameters") },
         &Options { texts: true, ..Options::default() },
     );
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
@@ -202,7 +203,7 @@ fn wrong_inputs_are_refused() {
     let net = net.with_output(y);
     let program = Program::compile(
         &plan(&net.graph, &plan::Options::default()),
-        &|_| panic!("no parameters"),
+        &|_: ParamId| -> Tensor { panic!("no parameters") },
         &Options::default(),
     );
     let mut session = program.session(2);

@@ -30,8 +30,8 @@ fn check_with(mut net: Net, last: NodeId, seed: u64, algorithms: Algorithms) {
     let inputs: Vec<Tensor> = shapes.iter().map(|it| random.tensor(it)).collect();
     let data: Vec<&[f32]> = inputs.iter().map(|it| it.data.as_slice()).collect();
     let tensor = |id: ParamId| weights.tensor(&graph, id);
-    let kept = plan(&graph, &plan::Options { keep_all: true, algorithms });
-    let tight = plan(&graph, &plan::Options { keep_all: false, algorithms });
+    let kept = plan(&graph, &plan::Options { keep_all: true, algorithms, ..Default::default() });
+    let tight = plan(&graph, &plan::Options { algorithms, ..Default::default() });
     let mut results = Vec::new();
     for cpu in [Cpu::Native, Cpu::Baseline] {
         let options = Options { cpu, verify: true, ..Options::default() };
@@ -123,7 +123,7 @@ fn winograd_convolutions() {
         }
         let outputs = [2, 4][random.between(0, 1)];
         let algorithms = Algorithms::Winograd(outputs);
-        let options = plan::Options { keep_all: false, algorithms };
+        let options = plan::Options { algorithms, ..Default::default() };
         let mut known = net.graph.clone();
         known.add_output("y", node);
         let chosen = plan(&known, &options).winograd;

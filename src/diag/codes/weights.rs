@@ -22,6 +22,14 @@ pub(super) const CODES: &[Code] = &[
         good: "",
     },
     Code {
+        name: "broken-tuning",
+        sentence: "a file given to `--tune` is no file of choices, or chooses what there is not",
+        explanation: "`--tune FILE` takes kernels as FILE says and adds what it lacks. An entry names one of the \
+            candidates for what its key describes; remove an entry, or the file, to measure anew.",
+        bad: "",
+        good: "",
+    },
+    Code {
         name: "broken-model",
         sentence: "an ONNX file cannot be read or says something that netc has no layer for",
         explanation: "The message names the node and what about it is not known.",

@@ -2,7 +2,7 @@
 
 use super::super::select::{Contraction, Pooled};
 use super::super::view::View;
-use super::super::winograd::Cut;
+use super::super::winograd::{Cut, Way};
 use super::super::{Kernel, LANES, PackedId, Packing, Pool, Post};
 use super::Builder;
 use super::forms::split_epilogue;
@@ -14,7 +14,7 @@ impl<'a> Builder<'a> {
         position: usize,
         id: NodeId,
         found: &Contraction,
-        cut: Option<Cut>,
+        way: Way,
     ) {
         let layer = self.graph.layer(id).expect("only a layer contracts");
         let node = self.graph.node(id);
@@ -22,23 +22,29 @@ impl<'a> Builder<'a> {
         let output = self.tile_output(position, id);
         let mut inputs = vec![self.tile_operand(node.operands()[0], found)];
         let (posts, rest) = self.tile_epilogue(id, &mut inputs);
-        let (kernel, params) = if let Some(cut) = cut {
-            let kernel = found.winograd(cut, posts);
-            self.plan.winograd.push((id, cut));
-            self.plan.scratch_bytes = self.plan.scratch_bytes.max(4 * kernel.scratch().elements);
-            let params = self.winograd_params(layer, found, cut);
-            (Kernel::Winograd(kernel), params)
-        } else if found.is_depthwise() {
-            let kernel = found.depthwise(row, posts);
-            let params = self.depthwise_params(layer, found);
-            (Kernel::Depthwise(kernel), params)
-        } else {
-            let kernel = found.contract(row, posts);
-            let params = self.contract_params(layer, found, kernel.vectors, !inputs[0].blocked);
-            (Kernel::Contract(kernel), params)
+        let (kernel, params) = match way {
+            Way::Winograd(cut) => {
+                let kernel = found.winograd(cut, posts);
+                self.plan.winograd.push((id, cut));
+                self.plan.scratch_bytes =
+                    self.plan.scratch_bytes.max(4 * kernel.scratch().elements);
+                let params = self.winograd_params(layer, found, cut);
+                (Kernel::Winograd(kernel), params)
+            }
+            Way::Direct(_) if found.is_depthwise() => {
+                let kernel = found.depthwise(row, posts);
+                let params = self.depthwise_params(layer, found);
+                (Kernel::Depthwise(kernel), params)
+            }
+            Way::Direct(vectors) => {
+                let kernel = found.contract(row, vectors, posts);
+                let params = self.contract_params(layer, found, vectors, !inputs[0].blocked);
+                (Kernel::Contract(kernel), params)
+            }
         };
         let done = rest.is_empty();
         self.step(id, kernel, inputs, params, Vec::new(), output.clone(), done);
+        self.plan.steps.last_mut().expect("a step was added").choice = self.choices.remove(&id);
         if !done {
             self.emit_rest(id, rest, output);
         }

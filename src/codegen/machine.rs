@@ -1,0 +1,162 @@
+//! What this machine could do at best, measured: what kernels are held against.
+
+use std::hint::black_box;
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
+
+use super::memory::Floats;
+
+/// How long one measurement of a rate takes, and how often it is repeated; the best counts.
+const BURST: Duration = Duration::from_millis(4);
+const BURSTS: usize = 5;
+/// Bytes that no cache holds.
+const FAR: usize = 96 << 20;
+
+/// Floating-point operations in a nanosecond on so many threads: fused multiply-adds of 256-bit vectors in
+/// registers, on other processors multiplications and additions of what the compiler makes of them.
+pub fn flops(threads: usize) -> f64 {
+    // The first round finds out how many rounds fill a burst.
+    let mut rounds = 20_000;
+    let mut best = 0.0;
+    for _ in 0..=BURSTS {
+        let took = together(threads, &|_| multiply_add(rounds)).as_nanos().max(1) as f64;
+        best = crate::tensor::max(best, (threads * rounds * OPERATIONS) as f64 / took);
+        let more = BURST.as_nanos() as f64 / took;
+        rounds = (rounds as f64 * more.clamp(0.01, 100.0)) as usize + 1;
+    }
+    best
+}
+
+/// Bytes that are read from memory in a nanosecond by so many threads together.
+pub fn bytes(threads: usize) -> f64 {
+    let mut memory = Floats::zeroed(FAR / size_of::<f32>());
+    let numbers = memory.as_mut_slice();
+    // Pages that were never written may all be one.
+    numbers.iter_mut().step_by(1024).for_each(|it| *it = 1.0);
+    let share = numbers.len() / threads;
+    let numbers = &*numbers;
+    let read = |thread: usize| read_all(&numbers[thread * share..][..share]);
+    let took = (0..BURSTS).map(|_| together(threads, &read)).min().expect("there are bursts");
+    (threads * share * size_of::<f32>()) as f64 / took.as_nanos().max(1) as f64
+}
+
+/// The time from when all threads begin until all are done.
+fn together(threads: usize, run: &(dyn Fn(usize) + Sync)) -> Duration {
+    let barrier = Barrier::new(threads);
+    let begin = |thread: usize| {
+        barrier.wait();
+        let begun = Instant::now();
+        run(thread);
+        (begun, Instant::now())
+    };
+    let times: Vec<_> = std::thread::scope(|scope| {
+        let begin = &begin;
+        let others: Vec<_> =
+            (1..threads).map(|thread| scope.spawn(move || begin(thread))).collect();
+        let own = begin(0);
+        let others = others.into_iter().map(|it| it.join().expect("a loop does not panic"));
+        others.chain([own]).collect()
+    });
+    let first = times.iter().map(|it| it.0).min().expect("one thread");
+    let last = times.iter().map(|it| it.1).max().expect("one thread");
+    last - first
+}
+
+/// Reads all, line by line.
+#[cfg(target_arch = "x86_64")]
+fn read_all(numbers: &[f32]) {
+    let lines = numbers.len() / 16;
+    if lines == 0 {
+        return;
+    }
+    // SAFETY: the loop reads as many lines of 64 bytes as the slice has and changes the named registers only.
+    unsafe {
+        std::arch::asm!(
+            "2:",
+            "movups xmm0, [{at}]",
+            "movups xmm1, [{at} + 16]",
+            "movups xmm2, [{at} + 32]",
+            "movups xmm3, [{at} + 48]",
+            "add {at}, 64",
+            "dec {lines}",
+            "jnz 2b",
+            at = inout(reg) numbers.as_ptr() => _,
+            lines = inout(reg) lines => _,
+            out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _,
+            options(readonly, nostack),
+        );
+    }
+}
+
+/// Reads all.
+#[cfg(not(target_arch = "x86_64"))]
+fn read_all(numbers: &[f32]) {
+    black_box(numbers.iter().fold(0, |sum: u32, it| sum.wrapping_add(it.to_bits())));
+}
+
+/// Floating-point operations of a round.
+const OPERATIONS: usize = 14 * 8 * 2;
+
+/// Fourteen multiply-adds a round that do not wait for each other.
+#[cfg(target_arch = "x86_64")]
+fn multiply_add(rounds: usize) {
+    if !(std::arch::is_x86_feature_detected!("avx") && std::arch::is_x86_feature_detected!("fma")) {
+        return narrow(rounds);
+    }
+    // SAFETY: the processor has the instructions; they change the named registers only, and the loop ends because
+    // the count is at least one.
+    unsafe {
+        std::arch::asm!(
+            "vzeroall",
+            "2:",
+            "vfmadd231ps ymm0, ymm14, ymm15",
+            "vfmadd231ps ymm1, ymm14, ymm15",
+            "vfmadd231ps ymm2, ymm14, ymm15",
+            "vfmadd231ps ymm3, ymm14, ymm15",
+            "vfmadd231ps ymm4, ymm14, ymm15",
+            "vfmadd231ps ymm5, ymm14, ymm15",
+            "vfmadd231ps ymm6, ymm14, ymm15",
+            "vfmadd231ps ymm7, ymm14, ymm15",
+            "vfmadd231ps ymm8, ymm14, ymm15",
+            "vfmadd231ps ymm9, ymm14, ymm15",
+            "vfmadd231ps ymm10, ymm14, ymm15",
+            "vfmadd231ps ymm11, ymm14, ymm15",
+            "vfmadd231ps ymm12, ymm14, ymm15",
+            "vfmadd231ps ymm13, ymm14, ymm15",
+            "dec {count}",
+            "jnz 2b",
+            "vzeroupper",
+            count = inout(reg) rounds.max(1) => _,
+            out("ymm0") _, out("ymm1") _, out("ymm2") _, out("ymm3") _,
+            out("ymm4") _, out("ymm5") _, out("ymm6") _, out("ymm7") _,
+            out("ymm8") _, out("ymm9") _, out("ymm10") _, out("ymm11") _,
+            out("ymm12") _, out("ymm13") _, out("ymm14") _, out("ymm15") _,
+            options(nomem, nostack),
+        );
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn multiply_add(rounds: usize) {
+    narrow(rounds);
+}
+
+/// The same work without fused instructions.
+fn narrow(rounds: usize) {
+    let mut sums = [0.0_f32; 14 * 8];
+    let (a, b) = (black_box(0.5_f32), black_box(1e-3_f32));
+    for _ in 0..rounds {
+        sums.iter_mut().for_each(|it| *it = *it * a + b);
+    }
+    black_box(sums);
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn rates_are_positive_and_finite() {
+        for rate in [super::flops(1), super::flops(2)] {
+            assert!(rate > 0.0 && rate.is_finite(), "{rate}");
+        }
+    }
+}
