@@ -14,12 +14,14 @@ mod check;
 mod choice;
 pub mod memory;
 mod print;
+mod processor;
 mod select;
 pub mod tile;
 pub mod view;
 pub mod winograd;
 
 pub use choice::{Candidate, Choice, Choices};
+pub use processor::Processor;
 pub use view::{Buffer, BufferId, Home, View};
 pub use winograd::{Cut, Winograd};
 
@@ -43,6 +45,8 @@ pub struct Options {
     pub algorithms: Algorithms,
     /// What to choose where the cost model is not to decide.
     pub choices: Choices,
+    /// For which kind of processor; this machine's, if nothing is said.
+    pub processor: Processor,
 }
 
 /// Which algorithms convolutions may use.
@@ -164,6 +168,8 @@ pub struct Contract {
     pub pixels: usize,
     /// Blocks of output channels of one tile.
     pub vectors: usize,
+    /// Whether vectors have sixteen lanes.
+    pub wide: bool,
 }
 
 /// `out[n, c, y..] = epilogue(bias[c] + sum(i..) in[n, c, y * stride + i * dilation - before ..] * weight[c, i..])`.

@@ -8,10 +8,11 @@ use netc::codegen::{self, Cpu};
 use netc::diag::{Source, Sources};
 use netc::elaborate::{self, elaborate};
 use netc::graph::{Graph, NodeId, ParamId};
+use netc::plan::{self, Processor};
 use netc::program::Program;
 use netc::tensor::Tensor;
 use netc::weights::Weights;
-use netc::{interpret, passes, plan, verify};
+use netc::{interpret, passes, verify};
 use nets::{Numbers, random_net};
 
 /// Nets in one run of the suite; each is compiled for this machine, and every fourth for any.
@@ -68,12 +69,13 @@ fn compiled_is_reference(
     graph: &Graph,
     weights: &Weights,
     inputs: &[Tensor],
-    cpu: Cpu,
+    (cpu, processor): (Cpu, Processor),
     text: &str,
 ) {
     let tensor = |id: ParamId| weights.tensor(graph, id);
     let options = codegen::Options { cpu, ..codegen::Options::default() };
-    let kept = plan::plan(graph, &plan::Options { keep_all: true, ..Default::default() });
+    let shared = plan::Options { processor, ..Default::default() };
+    let kept = plan::plan(graph, &plan::Options { keep_all: true, ..shared.clone() });
     let program = Program::compile(&kept, &tensor, &options);
     let mut session = program.session(1);
     session.poison(&kept.values.iter().map(|it| it.1.clone()).collect::<Vec<_>>());
@@ -89,7 +91,7 @@ fn compiled_is_reference(
     for check in verify::layers(graph, &tensor, &value, &|id| kept.spread(id)) {
         assert!(check.ok, "{cpu:?} {check:?}\n{text}\n{graph}\n{kept}");
     }
-    let shared = plan::plan(graph, &plan::Options::default());
+    let shared = plan::plan(graph, &shared);
     let program = Program::compile(&shared, &tensor, &options);
     let one = run(&program, inputs, 1);
     let kept: Vec<Vec<u32>> =
@@ -107,12 +109,15 @@ fn check(seed: u64) {
     let inputs = inputs(&plain, seed);
     let optimised = passes::optimise(plain.clone(), &mut |_, _| {});
     same_function(&plain, &optimised, &weights, &inputs, &text);
-    compiled_is_reference(&optimised, &weights, &inputs, Cpu::Native, &text);
+    let processor = if seed.is_multiple_of(2) { Processor::host() } else { Processor::NARROW };
+    let native = (Cpu::Native, processor);
+    compiled_is_reference(&optimised, &weights, &inputs, native, &text);
     if seed.is_multiple_of(4) {
-        compiled_is_reference(&optimised, &weights, &inputs, Cpu::Baseline, &text);
+        let baseline = (Cpu::Baseline, Processor::NARROW);
+        compiled_is_reference(&optimised, &weights, &inputs, baseline, &text);
     }
     if seed.is_multiple_of(8) {
-        compiled_is_reference(&plain, &weights, &inputs, Cpu::Native, &text);
+        compiled_is_reference(&plain, &weights, &inputs, native, &text);
     }
 }
 

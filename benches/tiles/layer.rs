@@ -115,7 +115,7 @@ impl Work {
         let blocks = layer.out / 8;
         let mut work = Work {
             layer: *layer,
-            vectors: if layer.depthwise { 1 } else { vectors(columns, blocks, steps) },
+            vectors: if layer.depthwise { 1 } else { vectors(false, columns, blocks, steps) },
             pixels: 0,
             passes: Vec::new(),
             input: huge(planes * layer.plane()),
@@ -143,7 +143,7 @@ impl Work {
                 work.push(input, first, channels * taps * vectors * 8, runs);
             }
         }
-        let mut tiles = row(columns, work.vectors, steps);
+        let mut tiles = row(false, columns, work.vectors, steps);
         if layer.depthwise {
             tiles = layer.depthwise_row();
         }
@@ -174,7 +174,7 @@ impl Work {
     ) -> Vec<Run> {
         let layer = self.layer;
         let taps = layer.window * layer.window;
-        let tiles = row(layer.map()[1], vectors, channels * taps);
+        let tiles = row(false, layer.map()[1], vectors, channels * taps);
         let calls = layer.map()[0] * tiles.iter().map(|it| it.1).sum::<usize>();
         let ahead = (channels * taps * vectors * 32).div_ceil(calls).next_multiple_of(4);
         let reduce = if layer.plain { Reduction::plain } else { Reduction::blocked };

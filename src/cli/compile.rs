@@ -11,7 +11,7 @@ use super::{files, phase, tune};
 use crate::codegen::{self, Cpu};
 use crate::graph::Graph;
 use crate::passes;
-use crate::plan::{self, Algorithms, Plan};
+use crate::plan::{self, Algorithms, Plan, Processor};
 use crate::program::Program;
 use crate::report::bytes;
 use crate::weights::Weights;
@@ -23,7 +23,7 @@ pub(super) struct MachineArgs {
     /// Threads (default: all cores)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// For which processor: this one, or any x86-64 (no AVX2 tiles)
+    /// For which processor: this one, one with AVX2 and no more, or any x86-64 (no AVX2 tiles)
     #[arg(long, value_enum, value_name = "CPU", default_value = "native")]
     cpu: CpuName,
     /// Nothing that reassociates sums, such as Winograd's algorithm
@@ -42,6 +42,8 @@ enum CpuName {
     /// This machine's, with all it can do
     #[default]
     Native,
+    /// AVX2 and FMA, but no AVX-512
+    Avx2,
     /// Any x86-64
     Baseline,
 }
@@ -64,7 +66,11 @@ impl MachineArgs {
     /// What the plan may do.
     pub(super) fn plan(&self) -> plan::Options {
         let algorithms = if self.exact { Algorithms::Exact } else { Algorithms::Fastest };
-        plan::Options { algorithms, ..plan::Options::default() }
+        let processor = match self.cpu {
+            CpuName::Native => Processor::host(),
+            CpuName::Avx2 | CpuName::Baseline => Processor::NARROW,
+        };
+        plan::Options { algorithms, processor, ..plan::Options::default() }
     }
 
     /// What the plan of an optimised graph may do, with the choices of `--tune`, measured on random weights.
@@ -85,7 +91,7 @@ impl MachineArgs {
     /// What the code may do.
     pub(super) fn code(&self) -> codegen::Options {
         let cpu = match self.cpu {
-            CpuName::Native => Cpu::Native,
+            CpuName::Native | CpuName::Avx2 => Cpu::Native,
             CpuName::Baseline => Cpu::Baseline,
         };
         codegen::Options { cpu, ..codegen::Options::default() }

@@ -320,14 +320,14 @@ impl Job<'_> {
         let taps = self.taps(input);
         let steps: usize =
             channels * contract.windows.iter().map(|it| it.kernel).product::<usize>();
-        let tiles = cover(self.map.row, vectors, steps);
+        let tiles = cover(contract.wide, self.map.row, vectors, steps);
         let per_row: usize = tiles.iter().map(|it| it.1).sum();
         let ahead = (steps * vectors * 32).div_ceil(per_row * self.map.rows()).next_multiple_of(4);
         let pitch = narrow(bytes(input.strides[1]));
         let reduce = if input.blocked { Reduction::blocked } else { Reduction::plain };
         let reduction = reduce(counted(channels), pitch, &taps);
         let new = |pixels: usize| {
-            let grid = self.grid(pixels, vectors);
+            let grid = Grid { wide: contract.wide, ..self.grid(pixels, vectors) };
             let (reduction, epilogue) = (reduction.clone(), posts.to_vec());
             let ahead = if self.map.pixels() == 1 { 0 } else { counted(ahead) };
             Contraction { grid, reduction, start, epilogue, ahead }.tile()

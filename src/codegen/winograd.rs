@@ -330,7 +330,7 @@ impl Routine<'_, '_, '_> {
         let (point, some) = self.emit.open_times(points);
         for first in (0..channels).step_by(at_once) {
             let count = at_once.min(channels - first);
-            let cover = cover(tiles, vectors, count);
+            let cover = cover(job.winograd.cut.wide, tiles, vectors, count);
             let calls: usize = cover.iter().map(|it| it.1).sum();
             let ahead = (count * vectors * LANES * size_of::<f32>()).div_ceil(calls);
             let ahead = ahead.next_multiple_of(64);

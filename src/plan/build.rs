@@ -145,7 +145,7 @@ impl Builder<'_> {
 
     /// How a contraction is computed, among the ways that the options allow.
     fn choose(&self, found: &Contraction, input: &Shape, output: &Shape) -> (Choice, Way) {
-        let mut ways = winograd::ways(found, output, self.weights);
+        let mut ways = winograd::ways(self.options.processor, found, output, self.weights);
         let is_of =
             |way: &Way, outputs: usize| matches!(way, Way::Winograd(cut) if cut.outputs == outputs);
         match self.options.algorithms {
@@ -160,7 +160,10 @@ impl Builder<'_> {
         let row = output.spatial().last().copied().unwrap_or(1);
         let candidate = |(way, cost)| {
             let nanoseconds = tile::nanoseconds(cost);
-            (Candidate { name: found.name(way, row), nanoseconds }, way)
+            (
+                Candidate { name: found.name(self.options.processor.wide, way, row), nanoseconds },
+                way,
+            )
         };
         let ways = ways.into_iter().map(candidate).collect();
         Choice::take(found.key(input, output), ways, &self.options.choices)

@@ -188,10 +188,10 @@ impl Contraction {
     }
 
     /// What a way is called: `tile 6x16`.
-    pub(super) fn name(&self, way: Way, row: usize) -> String {
+    pub(super) fn name(&self, wide: bool, way: Way, row: usize) -> String {
         match way {
             Way::Direct(vectors) => {
-                format!("tile {}x{}", self.pixels(row, vectors), vectors * LANES)
+                format!("tile {}x{}", self.pixels(wide, row, vectors), vectors * LANES)
             }
             Way::Winograd(Cut { outputs, rows, columns, vectors, .. }) => {
                 format!("winograd {outputs}x{outputs} block {rows}x{columns}x{}", vectors * LANES)
@@ -200,14 +200,20 @@ impl Contraction {
     }
 
     /// The pixels of the widest tile of a row.
-    fn pixels(&self, row: usize, vectors: usize) -> usize {
-        let tiles = tile::row(row, vectors, self.in_channels * self.taps());
+    fn pixels(&self, wide: bool, row: usize, vectors: usize) -> usize {
+        let tiles = tile::row(wide, row, vectors, self.in_channels * self.taps());
         tiles.first().map_or(1, |it| it.0)
     }
 
     /// A contraction kernel for this many pixels in a row and vectors in a tile.
-    pub(super) fn contract(&self, row: usize, vectors: usize, epilogue: Vec<Post>) -> Contract {
-        let pixels = self.pixels(row, vectors);
+    pub(super) fn contract(
+        &self,
+        wide: bool,
+        row: usize,
+        vectors: usize,
+        epilogue: Vec<Post>,
+    ) -> Contract {
+        let pixels = self.pixels(wide, row, vectors);
         Contract {
             groups: self.groups,
             in_channels: self.in_channels,
@@ -217,6 +223,7 @@ impl Contraction {
             epilogue,
             pixels,
             vectors,
+            wide,
         }
     }
 

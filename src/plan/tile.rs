@@ -1,10 +1,13 @@
 //! The shape of tiles: how many pixels by how many channel blocks, and what they sum at a time.
 //!
 //! The figures are of a core with two multiply-adds and two loads a cycle, a latency of four
-//! cycles, and 16 vectors of 8 lanes (Zen 3; current Intel cores do no worse).
+//! cycles, and 16 vectors of 8 lanes (Zen 3; current Intel cores do no worse) or, where it is `wide`, 32 vectors of
+//! 16 lanes (Zen 5), which hold two blocks of channels each.
 
 /// Vector registers.
-const REGISTERS: usize = 16;
+const fn registers(wide: bool) -> usize {
+    if wide { 32 } else { 16 }
+}
 /// Half cycles from a multiply-add to one that needs its result, and a little: eight accumulators
 /// leave no slack.
 const LATENCY: usize = 9;
@@ -21,14 +24,16 @@ const SLICE: usize = 128 << 10;
 /// and vectors of output channels. What fits leaves the
 /// epilogue two.
 #[must_use]
-pub fn fits(pixels: usize, vectors: usize) -> bool {
+pub fn fits(wide: bool, pixels: usize, vectors: usize) -> bool {
+    let vectors = if wide { vectors.div_ceil(2) } else { vectors };
     let operands = pixels.min(vectors) + 1;
-    pixels > 0 && vectors > 0 && pixels * vectors + operands <= REGISTERS
+    pixels > 0 && vectors > 0 && pixels * vectors + operands <= registers(wide)
 }
 
 /// Half cycles of one step of a contraction: one multiply-add a result, one load a pixel and a
 /// block.
-fn half_cycles(pixels: usize, vectors: usize) -> usize {
+fn half_cycles(wide: bool, pixels: usize, vectors: usize) -> usize {
+    let vectors = if wide { vectors.div_ceil(2) } else { vectors };
     (pixels * vectors).max(pixels + vectors).max(LATENCY)
 }
 
@@ -36,9 +41,9 @@ fn half_cycles(pixels: usize, vectors: usize) -> usize {
 ///
 /// `steps` is what each result sums over.
 #[must_use]
-pub fn row(width: usize, vectors: usize, steps: usize) -> Vec<(usize, usize)> {
-    let (_, last) = cover(width, vectors, steps);
-    let mut counts = [0; REGISTERS];
+pub fn row(wide: bool, width: usize, vectors: usize, steps: usize) -> Vec<(usize, usize)> {
+    let (_, last) = cover(wide, width, vectors, steps);
+    let mut counts = [0; registers(true)];
     let mut left = width;
     while left > 0 {
         counts[last[left]] += 1;
@@ -49,13 +54,14 @@ pub fn row(width: usize, vectors: usize, steps: usize) -> Vec<(usize, usize)> {
 }
 
 /// Half cycles for a row, and the last tile of the best cover of every width up to it.
-fn cover(width: usize, vectors: usize, steps: usize) -> (usize, Vec<usize>) {
+fn cover(wide: bool, width: usize, vectors: usize, steps: usize) -> (usize, Vec<usize>) {
     let mut best = vec![(0, 0)];
     for covered in 1..=width {
-        let options = (1..=covered).take_while(|&pixels| fits(pixels, vectors)).map(|pixels| {
-            let own = steps * half_cycles(pixels, vectors) + CALL;
-            (best[covered - pixels].0 + own, pixels)
-        });
+        let options =
+            (1..=covered).take_while(|&pixels| fits(wide, pixels, vectors)).map(|pixels| {
+                let own = steps * half_cycles(wide, pixels, vectors) + CALL;
+                (best[covered - pixels].0 + own, pixels)
+            });
         best.push(options.min().expect("one pixel always fits"));
     }
     (best[width].0, best.into_iter().map(|it| it.1).collect())
@@ -65,14 +71,14 @@ fn cover(width: usize, vectors: usize, steps: usize) -> (usize, Vec<usize>) {
 /// output channels and results that sum over `steps`. Blocks beyond a multiple of it make one
 /// narrower group.
 #[must_use]
-pub fn vectors(width: usize, blocks: usize, steps: usize) -> usize {
-    options(width, blocks, steps)[0].0
+pub fn vectors(wide: bool, width: usize, blocks: usize, steps: usize) -> usize {
+    options(wide, width, blocks, steps)[0].0
 }
 
 /// Half cycles of a row of `width` pixels over all blocks of output channels, with the best tiles.
 #[must_use]
-pub fn cost(width: usize, blocks: usize, steps: usize) -> usize {
-    options(width, blocks, steps)[0].1
+pub fn cost(wide: bool, width: usize, blocks: usize, steps: usize) -> usize {
+    options(wide, width, blocks, steps)[0].1
 }
 
 /// Rows longer than this are costed as if they were as long.
@@ -81,19 +87,19 @@ const ROW: usize = 256;
 /// The vectors of output channels that a tile may have, with the half cycles of a row over all blocks, the best
 /// first. There is at least one.
 #[must_use]
-pub fn options(width: usize, blocks: usize, steps: usize) -> Vec<(usize, usize)> {
+pub fn options(wide: bool, width: usize, blocks: usize, steps: usize) -> Vec<(usize, usize)> {
     let counted = width.min(ROW);
     let most = match width {
-        1 if blocks < REGISTERS - 1 => blocks,
-        1 => 8,
-        _ => 4,
+        1 if blocks < registers(false) - 1 => blocks,
+        1 => registers(wide) / 2,
+        _ => registers(wide) / 4,
     };
     let cost = |vectors: usize| {
-        let full = blocks / vectors * cover(counted, vectors, steps).0;
+        let full = blocks / vectors * cover(wide, counted, vectors, steps).0;
         let all = match blocks % vectors {
             0 => full,
             rest => {
-                let cost = full + cover(counted, rest, steps).0;
+                let cost = full + cover(wide, counted, rest, steps).0;
                 cost + cost / UNEVEN
             }
         };
@@ -133,10 +139,13 @@ mod tests {
 
     #[test]
     fn every_row_is_covered_by_tiles_that_fit() {
-        for vectors in 1..=4 {
+        for (wide, vectors) in [(false, 1..=4), (true, 1..=8)]
+            .into_iter()
+            .flat_map(|(wide, vectors)| vectors.map(move |it| (wide, it)))
+        {
             for width in 1..=120 {
-                let tiles = row(width, vectors, 64);
-                assert!(tiles.iter().all(|it| fits(it.0, vectors)));
+                let tiles = row(wide, width, vectors, 64);
+                assert!(tiles.iter().all(|it| fits(wide, it.0, vectors)));
                 assert_eq!(tiles.iter().map(|it| it.0 * it.1).sum::<usize>(), width);
             }
         }
@@ -144,19 +153,19 @@ mod tests {
 
     #[test]
     fn narrow_maps_have_no_slow_tile() {
-        assert_eq!(row(7, 3, steps_of(512)), [(4, 1), (3, 1)]);
-        assert_eq!(row(7, 4, steps_of(512)), [(3, 1), (2, 2)]);
-        assert_eq!(row(49, 3, 128), [(4, 10), (3, 3)]);
-        assert_eq!(row(28, 2, steps_of(128)), [(6, 3), (5, 2)]);
+        assert_eq!(row(false, 7, 3, steps_of(512)), [(4, 1), (3, 1)]);
+        assert_eq!(row(false, 7, 4, steps_of(512)), [(3, 1), (2, 2)]);
+        assert_eq!(row(false, 49, 3, 128), [(4, 10), (3, 3)]);
+        assert_eq!(row(false, 28, 2, steps_of(128)), [(6, 3), (5, 2)]);
     }
 
     #[test]
     fn blocks_are_divided_without_waste() {
-        assert_eq!(vectors(56, 3, 64), 3);
-        assert_eq!(vectors(56, 1, 27), 1);
-        assert!([2, 4].contains(&vectors(56, 8, steps_of(64))));
-        assert!([2, 4].contains(&vectors(28, 16, steps_of(128))));
-        assert_eq!((vectors(1, 125, 2048), vectors(1, 11, 120)), (8, 11));
+        assert_eq!(vectors(false, 56, 3, 64), 3);
+        assert_eq!(vectors(false, 56, 1, 27), 1);
+        assert!([2, 4].contains(&vectors(false, 56, 8, steps_of(64))));
+        assert!([2, 4].contains(&vectors(false, 28, 16, steps_of(128))));
+        assert_eq!((vectors(false, 1, 125, 2048), vectors(false, 1, 11, 120)), (8, 11));
     }
 
     #[test]

@@ -5,11 +5,10 @@
 //! transformed filters, transform the sums back. Patches and sums lie in scratch memory of the thread; neighbouring units
 //! share the patches of their block.
 //!
-//! The choice is by estimated time, in half cycles as in [`tile`]; its constants were measured on one Zen 3 core
-//! (`benches/tiles.rs`).
+//! The choice is by estimated time, in half cycles as in [`tile`]; the constants are those of a [`Processor`].
 
 use super::select::Contraction;
-use super::{LANES, Post, tile};
+use super::{LANES, Post, Processor, tile};
 use crate::shape::{Shape, Window};
 
 /// A 3x3 convolution of stride 1 by minimal filtering, `F(m x m, 3 x 3)`.
@@ -61,17 +60,10 @@ pub struct Scratch {
     pub elements: usize,
 }
 
-/// Half cycles of the transforms of one tile and one block of channels, forward and inverse.
-const TRANSFORMS: [(usize, usize, usize); 2] = [(2, 130, 90), (4, 330, 230)];
-/// Bytes that come from the second-level cache without waiting, all in all.
-const NEAR: usize = 400 << 10;
 /// Half cycles that a byte of scratch beyond that costs, one part in so many.
 const FAR: usize = 48;
 /// Bytes of weights that stay in the last cache from one block to the next.
 const CACHED: usize = 12 << 20;
-/// Bytes that memory sends in ten half cycles, and the last cache.
-const MEMORY: usize = 14;
-const CACHE: usize = 60;
 /// The most scratch that a thread may need.
 const MOST: usize = 16 << 20;
 /// Fewer input channels than this are not worth transforms.
@@ -156,12 +148,17 @@ pub(super) enum Way {
 
 /// All ways to compute a contraction with the half cycles that each is expected to take, the fewest first. `weights`
 /// are the bytes of all parameters of the net.
-pub(super) fn ways(found: &Contraction, output: &Shape, weights: usize) -> Vec<(Way, usize)> {
-    let mut all = direct(found, output, weights);
+pub(super) fn ways(
+    processor: Processor,
+    found: &Contraction,
+    output: &Shape,
+    weights: usize,
+) -> Vec<(Way, usize)> {
+    let mut all = direct(processor, found, output, weights);
     if is_eligible(found) {
         for outputs in [2, 4] {
-            let mut cuts: Vec<_> = cuts(found, output, outputs)
-                .map(|cut| (Way::Winograd(cut), cost(found, output, &cut, weights)))
+            let mut cuts: Vec<_> = cuts(processor.wide, found, output, outputs)
+                .map(|cut| (Way::Winograd(cut), cost(processor, found, output, &cut, weights)))
                 .collect();
             cuts.sort_by_key(|it| it.1);
             cuts.dedup_by_key(|it| it.0);
@@ -185,54 +182,67 @@ fn is_eligible(found: &Contraction) -> bool {
 
 /// Every way to cut a map that keeps to the scratch memory.
 fn cuts<'a>(
+    wide: bool,
     found: &'a Contraction,
     output: &Shape,
     outputs: usize,
 ) -> impl Iterator<Item = Cut> + use<'a> {
     let [rows, columns] = [0, 1].map(|axis| tiles(output.spatial()[axis], outputs));
     let divisors = |of: usize| (1..=of).filter(move |it| of.is_multiple_of(*it));
-    let wide = divisors(rows).map(move |it| (it, columns));
-    let narrow = divisors(columns).map(|it| (1, it));
-    wide.chain(narrow).filter_map(move |(rows, columns)| {
+    let whole = divisors(rows).map(move |it| (it, columns));
+    let part = divisors(columns).map(|it| (1, it));
+    whole.chain(part).filter_map(move |(rows, columns)| {
         let width = rows * columns;
         let blocks = found.out_channels.div_ceil(LANES);
-        let vectors = tile::vectors(width, blocks, found.in_channels);
-        let cut = Cut { outputs, rows, columns, vectors, wide: false };
+        let vectors = tile::vectors(wide, width, blocks, found.in_channels);
+        let cut = Cut { outputs, rows, columns, vectors, wide };
         (cut.scratch(found.in_channels).elements * 4 <= MOST).then_some(cut)
     })
 }
 
-fn direct(found: &Contraction, output: &Shape, weights: usize) -> Vec<(Way, usize)> {
+fn direct(
+    processor: Processor,
+    found: &Contraction,
+    output: &Shape,
+    weights: usize,
+) -> Vec<(Way, usize)> {
     let steps = found.in_channels * found.taps();
     let blocks = found.out_channels.div_ceil(LANES);
     let row = output.spatial().last().copied().unwrap_or(1);
     let rows = output.elements() / output.channels() / row;
     let bytes = 4 * steps * blocks * LANES * found.groups;
-    let streamed = stream(bytes, 1, weights);
+    let streamed = processor.stream(bytes, 1, weights);
     let way = |(vectors, cost): (usize, usize)| {
         (Way::Direct(vectors), (rows * found.groups * cost).max(streamed))
     };
-    tile::options(row, blocks, steps).into_iter().map(way).collect()
+    tile::options(processor.wide, row, blocks, steps).into_iter().map(way).collect()
 }
 
-fn cost(found: &Contraction, output: &Shape, cut: &Cut, weights: usize) -> usize {
+fn cost(
+    processor: Processor,
+    found: &Contraction,
+    output: &Shape,
+    cut: &Cut,
+    weights: usize,
+) -> usize {
     let map: usize = output.spatial().iter().map(|&it| tiles(it, cut.outputs)).product();
     let rounds = output.batch() * map / cut.tiles();
     let blocks = found.out_channels.div_ceil(LANES);
-    let (_, forward, inverse) =
-        TRANSFORMS.into_iter().find(|it| it.0 == cut.outputs).expect("a known size of tile");
-    let products = cut.points() * tile::cost(cut.tiles(), blocks, found.in_channels);
+    let (forward, inverse) = processor.transforms[usize::from(cut.outputs == 4)];
+    let products = cut.points() * tile::cost(cut.wide, cut.tiles(), blocks, found.in_channels);
     let bytes = 4 * cut.points() * found.in_channels * blocks * LANES;
     let transforms = cut.tiles() * (found.in_channels.div_ceil(LANES) * forward + blocks * inverse);
-    let far = (4 * cut.scratch(found.in_channels).elements).saturating_sub(NEAR);
+    let far = (4 * cut.scratch(found.in_channels).elements).saturating_sub(processor.near);
     let passes = blocks.div_ceil(cut.vectors);
     rounds * (transforms + far * passes.min(4) / FAR)
-        + (rounds * products).max(stream(bytes, rounds, weights))
+        + (rounds * products).max(processor.stream(bytes, rounds, weights))
 }
 
-/// Half cycles in which so many bytes of weights come in, so many times over.
-fn stream(bytes: usize, times: usize, weights: usize) -> usize {
-    let first = if weights > CACHED { MEMORY } else { CACHE };
-    let again = if bytes > CACHED { MEMORY } else { CACHE };
-    10 * bytes / first + 10 * bytes * (times - 1) / again
+impl Processor {
+    /// Half cycles in which so many bytes of weights come in, so many times over.
+    fn stream(self, bytes: usize, times: usize, weights: usize) -> usize {
+        let first = if weights > CACHED { self.memory } else { self.cache };
+        let again = if bytes > CACHED { self.memory } else { self.cache };
+        10 * bytes / first + 10 * bytes * (times - 1) / again
+    }
 }

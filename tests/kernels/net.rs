@@ -6,6 +6,7 @@ use netc::ops::{Given, Op, Role, Value};
 use netc::shape::Shape;
 
 /// A graph under construction.
+#[derive(Clone)]
 pub(crate) struct Net {
     pub(crate) graph: Graph,
     layers: usize,

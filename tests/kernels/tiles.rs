@@ -5,7 +5,7 @@ use netc::graph::{NodeId, ParamId};
 use netc::interpret;
 use netc::ops::Value;
 use netc::passes;
-use netc::plan::{self, Algorithms, plan};
+use netc::plan::{self, Algorithms, Processor, plan};
 use netc::program::Program;
 use netc::shape::Shape;
 use netc::tensor::Tensor;
@@ -20,7 +20,13 @@ pub(crate) fn check(net: Net, last: NodeId, seed: u64) {
     check_with(net, last, seed, Algorithms::Fastest);
 }
 
-fn check_with(mut net: Net, last: NodeId, seed: u64, algorithms: Algorithms) {
+fn check_with(net: Net, last: NodeId, seed: u64, algorithms: Algorithms) {
+    for processor in [Processor::NARROW, Processor::WIDE] {
+        check_for(net.clone(), last, seed, algorithms, processor);
+    }
+}
+
+fn check_for(mut net: Net, last: NodeId, seed: u64, algorithms: Algorithms, processor: Processor) {
     net.graph.add_output("y", last);
     let weights = Weights::random(&net.graph, seed);
     let graph = passes::optimise(net.graph, &mut |_, _| {});
@@ -30,8 +36,9 @@ fn check_with(mut net: Net, last: NodeId, seed: u64, algorithms: Algorithms) {
     let inputs: Vec<Tensor> = shapes.iter().map(|it| random.tensor(it)).collect();
     let data: Vec<&[f32]> = inputs.iter().map(|it| it.data.as_slice()).collect();
     let tensor = |id: ParamId| weights.tensor(&graph, id);
-    let kept = plan(&graph, &plan::Options { keep_all: true, algorithms, ..Default::default() });
-    let tight = plan(&graph, &plan::Options { algorithms, ..Default::default() });
+    let options = plan::Options { algorithms, processor, ..Default::default() };
+    let tight = plan(&graph, &options);
+    let kept = plan(&graph, &plan::Options { keep_all: true, ..options });
     let mut results = Vec::new();
     for cpu in [Cpu::Native, Cpu::Baseline] {
         let options = Options { cpu, verify: true, ..Options::default() };

@@ -37,7 +37,7 @@ impl<'a> Builder<'a> {
                 (Kernel::Depthwise(kernel), params)
             }
             Way::Direct(vectors) => {
-                let kernel = found.contract(row, vectors, posts);
+                let kernel = found.contract(self.options.processor.wide, row, vectors, posts);
                 let params = self.contract_params(layer, found, vectors, !inputs[0].blocked);
                 (Kernel::Contract(kernel), params)
             }
