@@ -227,9 +227,14 @@ impl Violation {
 /// The shape of a value or parameter, if it keeps the limits of a tensor.
 fn sized(constraint: &'static str, what: &str, dims: &[usize]) -> Result<Shape, Violation> {
     Shape::checked(dims).ok_or_else(|| {
-        let extents = dims.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        Violation::new(constraint, format!("{what} would be [{extents}]"))
-            .help("a tensor has at most 2^31 elements and no axis of extent 0")
+        let (fact, help) = if dims.len() > Shape::RANK_MAX {
+            ("more than 8 axes", "8 are allowed, the batch among them")
+        } else if dims.contains(&0) {
+            ("an extent of 0", "every extent is at least 1")
+        } else {
+            ("more than 2^31 elements", "take fewer channels, or a smaller input or batch")
+        };
+        Violation::new(constraint, format!("{what} would be {dims:?}: {fact}")).help(help)
     })
 }
 

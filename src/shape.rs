@@ -126,14 +126,6 @@ impl<T: Copy> PerAxis<T> {
             PerAxis::Each(each) => each.get(axis).copied(),
         }
     }
-
-    /// Whether there is one value for each of so many axes.
-    pub fn fits(&self, axes: usize) -> bool {
-        match self {
-            PerAxis::All(_) => true,
-            PerAxis::Each(each) => each.len() == axes,
-        }
-    }
 }
 
 /// A window that slides along one axis.

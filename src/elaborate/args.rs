@@ -276,7 +276,8 @@ impl<'a> Expander<'a> {
             let example = match name {
                 "floor" => "floor(a / b)",
                 "first" => "first(2, 1)",
-                _ => "min(a, b)",
+                "min" => "min(a, b)",
+                _ => "max(a, b)",
             };
             self.report(
                 Diagnostic::error("function-arguments", call.span, message)

@@ -68,9 +68,12 @@ impl Explain<'_> {
         }
         let advice = match call.entry.name {
             "concat" => self.resized(operands, fork, word),
-            // Its operands are not meant to be alike.
-            "nms" => None,
-            _ => self.projection(operands, fork, word),
+            // Their operands are not meant to be alike.
+            "matmul" | "nms" => None,
+            _ if !self.clash(operands) => None,
+            _ => {
+                self.projection(operands, fork, word).or_else(|| self.resized(operands, fork, word))
+            }
         };
         if let Some(advice) = advice {
             diagnostic.help = Some(advice);
@@ -102,25 +105,31 @@ impl Explain<'_> {
         self.chain(*first).into_iter().rev().find(shared)
     }
 
-    /// Which operand of a concatenation has other rows, and the layer that made them so.
+    /// Whether two operands of one rank have other extents on an axis, none of them 1.
+    fn clash(&self, operands: &[Id]) -> bool {
+        let unlike = |a: Id, b: Id| {
+            let (a, b) = (self.draft.shape(a).dims(), self.draft.shape(b).dims());
+            a.len() == b.len() && a.iter().zip(b).any(|(a, b)| a != b && *a != 1 && *b != 1)
+        };
+        let few = &operands[..operands.len().min(OPERANDS_MAX)];
+        few.iter().any(|&a| few.iter().any(|&b| unlike(a, b)))
+    }
+
+    /// Which operand has other rows than most, and the layer that made them so.
     fn resized(&self, operands: &[Id], fork: Option<Id>, word: &str) -> Option<String> {
-        if operands.len() > OPERANDS_MAX {
+        let spatial = |id: Id| self.draft.shape(id).spatial();
+        let (&first, others) = operands.split_first()?;
+        if operands.len() > OPERANDS_MAX || others.iter().all(|&it| spatial(it) == spatial(first)) {
             return None;
         }
-        let spatial = |id: Id| self.draft.shape(id).spatial();
         let counts = |id: Id| operands.iter().filter(|&&it| spatial(it) == spatial(id)).count();
-        let odd = (0..operands.len()).rev().min_by_key(|&i| counts(operands[i]))?;
         let usual = *operands.iter().max_by_key(|&&it| counts(it))?;
-        let want = if counts(operands[odd]) == counts(usual) && fork.is_some() {
-            self.draft.shape(fork?).spatial()
-        } else {
-            spatial(usual)
+        let undecided = operands.iter().all(|&it| counts(it) == counts(usual));
+        let want = match fork {
+            Some(fork) if undecided => spatial(fork),
+            _ => spatial(usual),
         };
-        let (odd, id) = operands
-            .iter()
-            .enumerate()
-            .find(|(_, it)| spatial(**it) != want)
-            .map_or((odd, operands[odd]), |(i, it)| (i, *it));
+        let (odd, &id) = operands.iter().enumerate().find(|(_, it)| spatial(**it) != want)?;
         let chain = self.chain(id);
         let step = chain.windows(2).rev().find(|pair| spatial(pair[0]) != spatial(pair[1]))?;
         let made = self.draft.node(step[1]);

@@ -89,14 +89,7 @@ impl Operator for Deconv {
         let input = inputs[0];
         window::check_map("C1", Self::NAME, input)?;
         self.frame.check_lists("C2", input)?;
-        let axes = input.spatial().len();
-        if !self.output_pad.fits(axes) {
-            let message =
-                format!("`output_pad` is no list of {axes}, but {input} has {axes} spatial axes");
-            return Err(
-                Violation::new("C2", message).help("give one entry an axis, or one number for all")
-            );
-        }
+        window::check_list("C2", "output_pad", &self.output_pad, input)?;
         check_groups("C3", self.groups, input.channels(), self.channels)?;
         let windows = self.gather(input);
         window::check_taps("C4", &windows)?;

@@ -1,4 +1,4 @@
-use super::{Arg, Args, Operator, Violation, sized};
+use super::{Arg, Args, Operator, Violation, sized, window};
 use crate::nest::{Affine, Buffer, Expr, Guard, Index, Nest};
 use crate::shape::{PerAxis, Shape};
 use crate::tensor::{Exact, Tensor};
@@ -7,7 +7,7 @@ use crate::tensor::{Exact, Tensor};
 /// repeated, or with `"wrap"` the rows from the other end. `channels=(before, after)` adds constant channels.
 ///
 /// Constraints:
-/// - (C1) the input has channels, and a list for `rows` has one entry a spatial axis;
+/// - (C1) the input has channels, spatial axes if rows are added, and a list for `rows` has one entry for each;
 /// - (C2) `reflect` pads less than the extent of the input, `wrap` at most the extent;
 /// - (C3) `reflect`, `edge` and `wrap` add no channels;
 /// - (C4) the output keeps the limits of a tensor.
@@ -71,13 +71,11 @@ impl Operator for Pad {
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {
         let input = inputs[0];
-        let axes = input.spatial().len();
-        if input.rank() < 2 || !self.rows.fits(axes) {
-            let message =
-                format!("`rows` is no list of {axes}, but {input} has {axes} spatial axes");
-            return Err(
-                Violation::new("C1", message).help("give one entry an axis, or one number for all")
-            );
+        window::check_list("C1", "rows", &self.rows, input)?;
+        let idle = input.spatial().is_empty() && self.rows.get(0).is_some_and(|it| it != (0, 0));
+        if input.rank() < 2 || idle {
+            let message = format!("`pad` adds rows, but {input} has no spatial axes");
+            return Err(Violation::new("C1", message).help("put it before `flatten`"));
         }
         let mut dims = vec![input.batch()];
         for axis in 1..input.rank() {

@@ -85,14 +85,7 @@ impl Operator for Upsample {
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {
         let input = inputs[0];
         window::check_map("C1", Self::NAME, input)?;
-        let axes = input.spatial().len();
-        if !self.factor.fits(axes) {
-            let message =
-                format!("`factor` is no list of {axes}, but {input} has {axes} spatial axes");
-            return Err(
-                Violation::new("C2", message).help("give one entry an axis, or one number for all")
-            );
-        }
+        window::check_list("C2", "factor", &self.factor, input)?;
         let spatial = input.spatial().iter().enumerate();
         let spatial = spatial.map(|(axis, it)| it.saturating_mul(self.by(axis)));
         let dims: Vec<usize> = input.dims()[..2].iter().copied().chain(spatial).collect();

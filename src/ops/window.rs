@@ -49,26 +49,12 @@ impl Frame {
         constraint: &'static str,
         input: &Shape,
     ) -> Result<(), Violation> {
-        let axes = input.spatial().len();
-        let pads = match &self.pad {
-            Padding::Explicit(pads) => pads.fits(axes),
-            Padding::Half | Padding::Same | Padding::SameLower => true,
-        };
-        let lists = [
-            ("kernel", self.kernel.fits(axes)),
-            ("stride", self.stride.fits(axes)),
-            ("pad", pads),
-            ("dilation", self.dilation.fits(axes)),
-        ];
-        match lists.iter().find(|it| !it.1) {
-            None => Ok(()),
-            Some((name, _)) => {
-                let message =
-                    format!("`{name}` is no list of {axes}, but {input} has {axes} spatial axes");
-                Err(Violation::new(constraint, message)
-                    .help("give one entry an axis, or one number for all"))
-            }
+        check_list(constraint, "kernel", &self.kernel, input)?;
+        check_list(constraint, "stride", &self.stride, input)?;
+        if let Padding::Explicit(pads) = &self.pad {
+            check_list(constraint, "pad", pads, input)?;
         }
+        check_list(constraint, "dilation", &self.dilation, input)
     }
 
     /// A window has at most 2^24 taps and each has at least one place.
@@ -103,6 +89,33 @@ impl Frame {
         );
         Err(Violation::new(constraint, message).help(help))
     }
+}
+
+/// A list has one entry for each spatial axis.
+pub(super) fn check_list<T>(
+    constraint: &'static str,
+    name: &str,
+    list: &PerAxis<T>,
+    input: &Shape,
+) -> Result<(), Violation> {
+    let axes = input.spatial().len();
+    match list {
+        PerAxis::Each(each) if each.len() != axes => {
+            let message = format!(
+                "`{name}` has {}, but {input} has {}",
+                counted(each.len(), "entry", "entries"),
+                counted(axes, "spatial axis", "spatial axes")
+            );
+            let help = "give one entry an axis, or one number for all";
+            Err(Violation::new(constraint, message).help(help))
+        }
+        PerAxis::Each(_) | PerAxis::All(_) => Ok(()),
+    }
+}
+
+/// `1 entry`, `2 entries`.
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// A window has at most 2^24 taps.
