@@ -7,7 +7,7 @@ use std::io::Cursor;
 
 use fast_image_resize::images::Image;
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-use image::{DynamicImage, ImageReader, Limits};
+use image::{DynamicImage, ImageFormat, ImageReader, Limits};
 
 use crate::ops;
 pub use crate::ops::{Channels, Fit, Side};
@@ -85,8 +85,13 @@ impl Picture {
         let mut reader = ImageReader::new(Cursor::new(bytes));
         reader.limits(limits);
         let reader = reader.with_guessed_format().map_err(|it| it.to_string())?;
-        if reader.format().is_none() {
-            return Err("this is neither PNG nor JPEG".to_owned());
+        match reader.format() {
+            None => return Err("this is neither PNG nor JPEG".to_owned()),
+            // The decoder makes up what is missing.
+            Some(ImageFormat::Jpeg) if !ends_as_jpeg(bytes) => {
+                return Err("the picture is cut off".to_owned());
+            }
+            Some(_) => {}
         }
         reader.decode().map(Picture).map_err(|it| it.to_string())
     }
@@ -267,6 +272,28 @@ fn letterbox(bytes: &[u8], channels: usize, from: (u32, u32), to: (u32, u32)) ->
     pixels
 }
 
+/// Whether the segments of a JPEG file lead to its end marker.
+fn ends_as_jpeg(bytes: &[u8]) -> bool {
+    const START: u8 = 0xd8;
+    const END: u8 = 0xd9;
+    let mut at = 0;
+    loop {
+        // Between segments stands coded data, in which 0xff is followed by 0 or a restart marker.
+        let Some(found) = bytes.get(at..).and_then(|it| it.iter().position(|&it| it == 0xff))
+        else {
+            return false;
+        };
+        at += found + 1;
+        at += match bytes.get(at..) {
+            Some([END, ..]) => return true,
+            Some([0 | 1 | 0xd0..=0xd7 | START, ..]) => 1,
+            Some([0xff, ..]) => 0,
+            Some([_, high, low, ..]) => 1 + usize::from(u16::from_be_bytes([*high, *low])),
+            _ => return false,
+        };
+    }
+}
+
 /// The size whose shorter side is `side`; the longer is rounded down, as torchvision has it.
 fn shorter(width: u32, height: u32, side: u32) -> (u32, u32) {
     let scaled = |long: u32, short: u32| {
@@ -381,6 +408,16 @@ mod tests {
     fn what_is_no_picture_and_what_takes_none_is_refused() {
         for bytes in [&b""[..], b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"hello"] {
             Picture::decode(bytes).unwrap_err();
+        }
+        for format in [ImageFormat::Png, ImageFormat::Jpeg] {
+            let mut file = Cursor::new(Vec::new());
+            picture().0.write_to(&mut file, format).unwrap();
+            let whole = file.into_inner();
+            Picture::decode(&whole).unwrap();
+            let cut = whole.len() - if format == ImageFormat::Png { 13 } else { 1 };
+            for length in 0..cut {
+                Picture::decode(&whole[..length]).unwrap_err();
+            }
         }
         for dims in [&[1, 2, 4, 4][..], &[1, 3, 4], &[1, 10]] {
             picture().tensor(&Shape::of(dims), &Options::default()).unwrap_err();
