@@ -87,6 +87,11 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
+        Err(error) if error.use_stderr() && terminal::wants_json(std::env::args_os()) => {
+            let said = error.render().to_string();
+            terminal::complain(&terminal::command_json(said.trim().trim_start_matches("error: ")));
+            return ExitCode::from(2);
+        }
         Err(error) => {
             // A closed pipe is no fault.
             let _ = error.print();

@@ -167,6 +167,9 @@ fn diagnostics_as_json_are_one_object_a_line() {
     let done = netc(&["check", "--error-format", "json", "no-such-file.net"]).exits(2);
     let fault: Value = serde_json::from_str(done.err.trim()).expect("JSON");
     assert_eq!(fault["code"], "command");
+    let done = netc(&["check", "--error-format", "json", "--no-such-flag"]).exits(2);
+    let fault: Value = serde_json::from_str(done.err.trim()).expect("JSON");
+    assert_eq!(fault["code"], "command");
     let done = fed(&["check", "--error-format", "github", "-"], b"net A { rellu }").exits(1);
     assert!(done.err.starts_with("::error file="), "{}", done.err);
 }

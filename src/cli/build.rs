@@ -8,7 +8,7 @@ use super::model::Model;
 use super::terminal::{Stop, Terminal};
 use super::{darknet, files, model, phase};
 use crate::darknet::Layout;
-use crate::diag::Sources;
+use crate::diag::{Diagnostics, FileId, Sources};
 use crate::elaborate::{self, Elaborated};
 use crate::onnx::{Imported, Port};
 use crate::weights::Weights;
@@ -98,39 +98,63 @@ pub(super) fn build(terminal: &Terminal, file: &Path, args: &NetArgs) -> Result<
         }
         return Ok(built);
     }
-    let options = options(terminal, args, &args.input, &[])?;
-    if darknet::is_network(file) {
-        return darknet::import(terminal, file, args, options);
-    }
-    let (mut sources, root) = files::source(terminal, file)?;
-    let mut read = |path: &str| files::used(terminal, path);
-    match elaborate::elaborate(&mut sources, root, &mut read, &options) {
-        Ok(net) => {
-            terminal.diagnose(&sources, &net.warnings)?;
-            Ok(Built { net, weights: None, layout: None, constants: Vec::new(), ports: None })
-        }
-        Err(found) => {
-            terminal.diagnose(&sources, &found)?;
-            unreachable!("a net that cannot be built has an error")
-        }
-    }
+    Text::read(terminal, file)?.build(terminal, args)
 }
 
-/// [`build`] of a `.net` file with further shapes of inputs and without a word; `None` if it cannot be built.
-pub(super) fn quietly(
-    terminal: &Terminal,
-    file: &Path,
-    args: &NetArgs,
-    inputs: &[(String, Vec<usize>)],
-) -> Option<Built> {
-    let options = options(terminal, args, &args.input, inputs).ok()?;
-    let mut sources = Sources::default();
-    let source = files::used(terminal, file.to_str()?).ok()?;
-    if darknet::is_network(file) {
-        return darknet::quietly(file, &source, args, options);
+/// The text of a net, read once, so that it can be built at several sizes.
+pub(super) struct Text<'a> {
+    file: &'a Path,
+    sources: Sources,
+    root: FileId,
+}
+
+impl<'a> Text<'a> {
+    /// Reads a `.net` file or a Darknet network; text that is none is a fault of the input.
+    pub(super) fn read(terminal: &Terminal, file: &'a Path) -> Result<Text<'a>, Stop> {
+        let (sources, root) = files::source(terminal, file)?;
+        Ok(Text { file, sources, root })
     }
-    let root = sources.add(source);
-    let mut read = |path: &str| files::used(terminal, path);
-    let net = elaborate::elaborate(&mut sources, root, &mut read, &options).ok()?;
-    Some(Built { net, weights: None, layout: None, constants: Vec::new(), ports: None })
+
+    /// Builds the net; shows every diagnostic.
+    pub(super) fn build(mut self, terminal: &Terminal, args: &NetArgs) -> Result<Built, Stop> {
+        match self.elaborate(terminal, args, &[])? {
+            Ok(built) => {
+                terminal.diagnose(&self.sources, &built.net.warnings)?;
+                Ok(built)
+            }
+            Err(found) => {
+                terminal.diagnose(&self.sources, &found)?;
+                unreachable!("a net that cannot be built has an error")
+            }
+        }
+    }
+
+    /// Builds the net with further shapes of inputs and without a word; `None` if it cannot be built.
+    pub(super) fn quietly(
+        &self,
+        terminal: &Terminal,
+        args: &NetArgs,
+        inputs: &[(String, Vec<usize>)],
+    ) -> Option<Built> {
+        let mut copy = Text { file: self.file, sources: self.sources.clone(), root: self.root };
+        copy.elaborate(terminal, args, inputs).ok()?.ok()
+    }
+
+    fn elaborate(
+        &mut self,
+        terminal: &Terminal,
+        args: &NetArgs,
+        inputs: &[(String, Vec<usize>)],
+    ) -> Result<Result<Built, Diagnostics>, Stop> {
+        let options = options(terminal, args, &args.input, inputs)?;
+        if darknet::is_network(self.file) {
+            let text = &self.sources.get(self.root).text;
+            return darknet::import(self.file, self.root, text, args, options);
+        }
+        let mut read = |path: &str| files::used(terminal, path);
+        let net = elaborate::elaborate(&mut self.sources, self.root, &mut read, &options);
+        let built =
+            |net| Built { net, weights: None, layout: None, constants: Vec::new(), ports: None };
+        Ok(net.map(built))
+    }
 }

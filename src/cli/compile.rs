@@ -1,6 +1,6 @@
 //! From a net and its weights to a program, within the machine's memory.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
@@ -164,7 +164,7 @@ fn check_memory(terminal: &Terminal, plan: &Plan) -> Result<(), Stop> {
     let outside: u64 =
         plan.inputs.iter().chain(&plan.outputs).map(|it| 4 * it.1.elements() as u64).sum();
     let needed = arena + outside + weight_bytes(plan);
-    let allowed = terminal.max_memory.or_else(|| Some(machine_bytes()? / 4 * 3));
+    let allowed = terminal.max_memory.or_else(|| Some(files::memory()? / 4 * 3));
     match allowed {
         Some(allowed) if needed > allowed => Err(Stop::Command(format!(
             "the net needs {} ({} of values, {} of weights), {} are allowed; --max-memory changes that",
@@ -175,12 +175,4 @@ fn check_memory(terminal: &Terminal, plan: &Plan) -> Result<(), Stop> {
         ))),
         _ => Ok(()),
     }
-}
-
-/// The machine's memory, where the system says.
-fn machine_bytes() -> Option<u64> {
-    let about = files::bytes(Path::new("/proc/meminfo")).ok()?;
-    let about = String::from_utf8(about).ok()?;
-    let line = about.lines().find_map(|it| it.strip_prefix("MemTotal:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|it| it * 1024)
 }

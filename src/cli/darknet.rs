@@ -8,7 +8,7 @@ use super::files;
 use super::model;
 use super::terminal::{Stop, Terminal};
 use crate::darknet::{self, Imported, Layout, Options};
-use crate::diag::{FileId, Source};
+use crate::diag::{Diagnostics, FileId};
 use crate::elaborate::{self, Elaborated};
 use crate::weights::Weights;
 
@@ -24,35 +24,14 @@ pub(super) fn is_weights(path: &Path) -> bool {
 
 /// Imports a network, or says what is wrong with it; its weights come from a file of their own.
 pub(super) fn import(
-    terminal: &Terminal,
     path: &Path,
+    root: FileId,
+    text: &str,
     args: &NetArgs,
     options: elaborate::Options,
-) -> Result<Built, Stop> {
-    let (sources, root) = files::source(terminal, path)?;
+) -> Result<Result<Built, Diagnostics>, Stop> {
     let options = of_flags(args, options)?;
-    match darknet::import(root, &sources.get(root).text, &model::name(path), &options) {
-        Ok(imported) => {
-            terminal.diagnose(&sources, &imported.warnings)?;
-            Ok(built(imported))
-        }
-        Err(found) => {
-            terminal.diagnose(&sources, &found)?;
-            unreachable!("a network that cannot be built has an error")
-        }
-    }
-}
-
-/// [`import`] without a word; `None` if the network cannot be built.
-pub(super) fn quietly(
-    path: &Path,
-    source: &Source,
-    args: &NetArgs,
-    options: elaborate::Options,
-) -> Option<Built> {
-    let options = of_flags(args, options).ok()?;
-    let imported = darknet::import(FileId(0), &source.text, &model::name(path), &options);
-    Some(built(imported.ok()?))
+    Ok(darknet::import(root, text, &model::name(path), &options).map(built))
 }
 
 fn built(imported: Imported) -> Built {

@@ -13,15 +13,15 @@ use crate::weights::Bytes;
 /// What a user calls standard input and standard output.
 pub(super) const STREAM: &str = "-";
 
-/// The most bytes that a file which is held in memory may have.
-const FILE_MAX: u64 = 1 << 36;
+/// The most bytes that a file of data may have, where the system does not say how much memory it has.
+const DATA_MAX: u64 = 1 << 36;
 
 /// The name of a file as it is shown and as `use` sees it.
 pub(super) fn name(path: &Path) -> String {
     if path.as_os_str() == STREAM { "<stdin>".to_owned() } else { path.display().to_string() }
 }
 
-/// Reads a file, or standard input for `-`; fails on more than `max` bytes.
+/// Reads a file, or standard input for `-`, as far as one byte beyond `max`: a device has no end.
 fn read(path: &Path, max: u64) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let read = if path.as_os_str() == STREAM {
@@ -30,15 +30,47 @@ fn read(path: &Path, max: u64) -> Result<Vec<u8>, String> {
         File::open(path).and_then(|it| it.take(max + 1).read_to_end(&mut bytes))
     };
     read.map_err(|it| it.to_string())?;
+    Ok(bytes)
+}
+
+fn unreadable(path: &Path, fault: &str) -> Stop {
+    Stop::Command(format!("cannot read `{}`: {fault}", name(path)))
+}
+
+/// Reads a file of bytes that a command needs, if the machine has room for it.
+pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Stop> {
+    let max = memory().map_or(DATA_MAX, |it| it / 4 * 3);
+    let bytes = read(path, max).map_err(|it| unreadable(path, &it))?;
     if bytes.len() as u64 > max {
-        return Err(format!("it has more than {max} bytes"));
+        return Err(unreadable(path, &format!("it has more than {max} bytes")));
     }
     Ok(bytes)
 }
 
-/// Reads a file of bytes that a command needs.
-pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Stop> {
-    read(path, FILE_MAX).map_err(|it| Stop::Command(format!("cannot read `{}`: {it}", name(path))))
+/// The machine's memory in bytes, where the system says.
+pub(super) fn memory() -> Option<u64> {
+    let about = String::from_utf8(read(Path::new("/proc/meminfo"), 1 << 16).ok()?).ok()?;
+    let line = about.lines().find_map(|it| it.strip_prefix("MemTotal:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|it| it * 1024)
+}
+
+/// Reads a file of lines.
+pub(super) fn lines(terminal: &Terminal, path: &Path) -> Result<Vec<String>, Stop> {
+    let bytes = text(terminal, path)?;
+    Ok(String::from_utf8_lossy(&bytes).lines().map(|it| it.trim().to_owned()).collect())
+}
+
+/// Reads a file that people write, within the limit of the language.
+fn text(terminal: &Terminal, path: &Path) -> Result<Vec<u8>, Stop> {
+    let max = terminal.limits.bytes;
+    let bytes = read(path, max as u64).map_err(|it| unreadable(path, &it))?;
+    if bytes.len() <= max {
+        return Ok(bytes);
+    }
+    let fault =
+        Diagnostic::error("limit", Span::default(), format!("the file has more than {max} bytes"))
+            .help("`--limit bytes=N` changes this limit, if the file is meant so");
+    Err(fault_of_file(terminal, name(path), String::new(), fault))
 }
 
 /// A file of bytes that is read by position, so that only what is asked for comes into memory. A file that cannot be
@@ -104,16 +136,7 @@ fn read_at(_: &File, _: u64, _: &mut [u8]) -> std::io::Result<()> {
 
 /// Reads the first file of a net. Text that is not UTF-8 is a fault of the input.
 pub(super) fn source(terminal: &Terminal, path: &Path) -> Result<(Sources, FileId), Stop> {
-    let max = terminal.limits.bytes as u64;
-    let bytes = match File::open(path).and_then(|it| it.metadata()) {
-        Ok(about) if about.is_file() && about.len() > max => {
-            let message = format!("the file has {} bytes, more than {max}", about.len());
-            let fault = Diagnostic::error("limit", Span::default(), message)
-                .help("`--limit bytes=N` changes this limit, if the net is meant so");
-            return Err(fault_of_file(terminal, name(path), String::new(), fault));
-        }
-        _ => bytes(path)?,
-    };
+    let bytes = text(terminal, path)?;
     let mut sources = Sources::default();
     let (text, found) = syntax::decode(FileId(0), bytes);
     let root = sources.add(Source { name: name(path), text });
@@ -156,7 +179,11 @@ pub(super) fn remark(terminal: &Terminal, path: &Path, found: &[Diagnostic]) -> 
 
 /// Reads a file that another one uses.
 pub(super) fn used(terminal: &Terminal, path: &str) -> Result<Source, String> {
-    let bytes = read(Path::new(path), terminal.limits.bytes as u64)?;
+    let max = terminal.limits.bytes;
+    let bytes = read(Path::new(path), max as u64)?;
+    if bytes.len() > max {
+        return Err(format!("it has more than {max} bytes"));
+    }
     let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
     Ok(Source { name: path.to_owned(), text })
 }

@@ -1,11 +1,11 @@
 //! The values of a net's inputs: pictures, arrays, or random numbers.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
 use super::args::{Input, NetArgs};
-use super::build::{self, Built};
+use super::build::{Built, Text};
 use super::terminal::{Stop, Terminal};
 use super::{files, model, phase};
 use crate::graph::{Graph, NodeId};
@@ -23,13 +23,14 @@ pub(super) struct InputArgs {
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     pub(super) seed: u64,
     /// Subtracted from each channel of a picture: --mean 0.485,0.456,0.406
-    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', allow_negative_numbers = true)]
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', allow_negative_numbers = true,
+        value_parser = finite)]
     mean: Vec<f32>,
     /// Divides each channel afterwards: --std 0.229,0.224,0.225
-    #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', value_parser = divisor)]
     std: Vec<f32>,
     /// What a full channel is: 1 (the default), or 255 for nets that take bytes
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = finite)]
     scale: Option<f32>,
     /// The order of a picture's channels (default: rgb)
     #[arg(long, value_enum, value_name = "ORDER")]
@@ -49,6 +50,14 @@ pub(super) struct InputArgs {
 enum Order {
     Rgb,
     Bgr,
+}
+
+fn finite(text: &str) -> Result<f32, String> {
+    text.parse().ok().filter(|it: &f32| it.is_finite()).ok_or_else(|| "write a number".to_owned())
+}
+
+fn divisor(text: &str) -> Result<f32, String> {
+    finite(text).ok().filter(|it| *it > 0.0).ok_or_else(|| "write a number above 0".to_owned())
 }
 
 fn resize(text: &str) -> Result<Side, String> {
@@ -99,10 +108,13 @@ pub(super) fn feed(
         .collect();
     let built = match &source {
         Some(source) => model::import(terminal, file, net, source, &arrays)?.into(),
-        None => match sized(terminal, file, net, &arrays) {
-            Some(built) => built,
-            None => build::build(terminal, file, net)?,
-        },
+        None => {
+            let text = Text::read(terminal, file)?;
+            match sized(terminal, &text, net, &contents) {
+                Some(built) => built,
+                None => text.build(terminal, net)?,
+            }
+        }
     };
     let graph = &built.net.graph;
     let mut values: Vec<Option<Tensor>> = vec![None; graph.inputs().len()];
@@ -137,23 +149,27 @@ pub(super) fn feed(
 /// The net at the sizes of its arrays, if these are needed: the declared sizes are tried first, silently.
 fn sized(
     terminal: &Terminal,
-    file: &Path,
+    text: &Text,
     net: &NetArgs,
-    arrays: &[(&str, &Array)],
+    contents: &[(&Input, &PathBuf, Content)],
 ) -> Option<Built> {
-    let arrays: Vec<(String, Vec<usize>)> = arrays
-        .iter()
-        .filter(|(name, array)| {
-            let shaped =
-                net.input.iter().any(|it| it.name.as_deref() == Some(name) && it.shape.is_some());
-            array.dims.len() > 1 && !shaped
-        })
-        .map(|(name, array)| ((*name).to_owned(), array.dims.clone()))
-        .collect();
-    if arrays.is_empty() || file.as_os_str() == files::STREAM {
+    let free = |(input, _, content): &(&Input, &PathBuf, Content)| match content {
+        Content::Array(array) if input.shape.is_none() && array.dims.len() > 1 => {
+            Some((input.name.clone(), array.dims.clone()))
+        }
+        _ => None,
+    };
+    let arrays: Vec<(Option<String>, Vec<usize>)> = contents.iter().filter_map(free).collect();
+    if arrays.is_empty() {
         return None;
     }
-    let declared = build::quietly(terminal, file, net, &[]);
+    let declared = text.quietly(terminal, net, &[]);
+    let sole = declared.as_ref().and_then(|it| match it.net.graph.inputs() {
+        [only] => Some(it.net.graph.node(*only).path.clone()),
+        _ => None,
+    });
+    let named = arrays.into_iter().filter_map(|(name, dims)| Some((name.or(sole.clone())?, dims)));
+    let arrays: Vec<(String, Vec<usize>)> = named.collect();
     let fits = declared.is_some_and(|it| {
         let graph = &it.net.graph;
         arrays.iter().all(|(name, dims)| {
@@ -165,7 +181,7 @@ fn sized(
     if fits {
         return None;
     }
-    build::quietly(terminal, file, net, &arrays)
+    text.quietly(terminal, net, &arrays)
 }
 
 /// What a file holds.

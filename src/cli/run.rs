@@ -13,7 +13,7 @@ use super::compile::{self, MachineArgs};
 use super::input::{self, InputArgs};
 use super::terminal::{Stop, Terminal};
 use super::{files, phase, weigh};
-use crate::graph::{Epilogue, Graph, NodeId, Output};
+use crate::graph::{Graph, NodeId, Output};
 use crate::ops::Op;
 use crate::report::shown;
 use crate::tensor::Tensor;
@@ -62,7 +62,8 @@ struct Top {
 
 impl Run {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<(), Stop> {
-        let labels = self.labels()?;
+        let labels = self.labels.as_ref().map(|it| files::lines(terminal, it));
+        let labels = labels.transpose()?.unwrap_or_default();
         let fed = input::feed(terminal, &self.file, &self.net, &self.inputs)?;
         let net = &fed.built.net;
         let weights = weigh::weigh(terminal, &fed.built, &self.weights)?;
@@ -104,12 +105,6 @@ impl Run {
         };
         compiled.remember(terminal);
         printed
-    }
-
-    fn labels(&self) -> Result<Vec<String>, Stop> {
-        let Some(path) = &self.labels else { return Ok(Vec::new()) };
-        let text = String::from_utf8_lossy(&files::bytes(path)?).into_owned();
-        Ok(text.lines().map(|it| it.trim().to_owned()).collect())
     }
 
     fn json(&self, result: &Outcome<'_>, labels: &[String]) -> Value {
@@ -234,15 +229,18 @@ fn best(row: &[f32], count: usize, is_softmax: bool) -> Vec<Top> {
     top.collect()
 }
 
-/// Whether a value is a softmax's already.
-fn is_softmax(graph: &Graph, node: NodeId) -> bool {
-    graph.layer(node).is_some_and(|layer| {
-        let last = layer.epilogue.iter().rev().find_map(|it| match it {
-            Epilogue::Map(op) => Some(op.entry().name),
-            Epilogue::Add(_) => None,
-        });
-        last.unwrap_or(layer.op.entry().name) == "softmax"
-    })
+/// Whether a value is a softmax's already, whatever form it has been given since.
+fn is_softmax(graph: &Graph, mut node: NodeId) -> bool {
+    while let Some(layer) = graph.layer(node) {
+        match layer.op {
+            Op::Softmax(_) => return true,
+            Op::Flatten(_) | Op::Reshape(_) | Op::Dropout(_) => {
+                node = graph.node(node).operands()[0];
+            }
+            _ => return false,
+        }
+    }
+    false
 }
 
 /// A number with the digits that an f32 needs; `null` for NaN and infinities, which JSON does not have.

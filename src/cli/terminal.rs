@@ -1,6 +1,7 @@
 //! Where output goes: data to standard output, talk to standard error.
 
 use std::cell::Cell;
+use std::ffi::OsString;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
@@ -116,14 +117,10 @@ impl Terminal {
             Err(Stop::Input) => ExitCode::from(1),
             Err(Stop::Command(fault)) => {
                 match self.format {
-                    Format::Human { .. } => complain(&format!("error: {fault}")),
-                    Format::Json => complain(
-                        &serde_json::json!({
-                            "code": "command", "severity": "error", "message": fault,
-                            "file": null, "labels": [], "help": null,
-                        })
-                        .to_string(),
-                    ),
+                    Format::Human { .. } => {
+                        complain(&format!("error: {}", render::many_lines(&fault)));
+                    }
+                    Format::Json => complain(&command_json(&fault)),
                     Format::Github => {
                         complain(&format!("::error title=command::{}", fault.replace('\n', "%0A")));
                     }
@@ -132,6 +129,22 @@ impl Terminal {
             }
         }
     }
+}
+
+/// What is said of a wrong command in JSON: no file is at fault.
+pub(super) fn command_json(fault: &str) -> String {
+    let fault = serde_json::json!({
+        "code": "command", "severity": "error", "message": fault,
+        "file": null, "labels": [], "help": null,
+    });
+    fault.to_string()
+}
+
+/// Whether arguments that cannot be read ask for JSON all the same.
+pub(super) fn wants_json(args: impl IntoIterator<Item = OsString>) -> bool {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let pair = |it: &[OsString]| it[0] == "--error-format" && it[1] == "json";
+    args.windows(2).any(pair) || args.iter().any(|it| it == "--error-format=json")
 }
 
 /// Writes a line to standard error; a closed pipe is no fault.

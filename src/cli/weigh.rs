@@ -32,7 +32,12 @@ pub(super) fn weigh(
         }
         return Ok(Weights::random(&net.graph, args.random_weights.unwrap_or(0)));
     };
-    let partial = args.random_weights.filter(|_| args.partial);
+    if args.random_weights.is_some() && !args.partial {
+        let fault = "`--weights` and `--random-weights` exclude one another, unless `--partial` \
+                     draws what the file lacks";
+        return Err(Stop::Command(fault.to_owned()));
+    }
+    let partial = args.random_weights;
     if darknet::is_weights(path) {
         return darknet::weights(terminal, path, built.layout.as_ref(), partial);
     }

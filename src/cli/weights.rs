@@ -1,5 +1,7 @@
 //! `netc weights`: what a net wants of a weights file, what a file gives, and random sets.
 
+use std::fs::File;
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -11,7 +13,7 @@ use super::{build, files, phase, weigh};
 use crate::elaborate::Elaborated;
 use crate::graph::Graph;
 use crate::report::shown;
-use crate::weights::{self, Row, State, Table};
+use crate::weights::{self, Row, State, Table, npz};
 
 /// How a weights file binds: bound, missing, unused, wrong shape
 ///
@@ -38,7 +40,7 @@ pub(super) struct Weights {
     /// Draw random weights, to be written with -o
     #[arg(long, value_name = "SEED", requires = "output")]
     random_weights: Option<u64>,
-    /// Where random weights go: a .safetensors file
+    /// Where random weights go: a .safetensors or .npz file
     #[arg(short, long, value_name = "FILE", requires = "random_weights")]
     output: Option<PathBuf>,
     /// How the table is written
@@ -115,7 +117,13 @@ fn save(terminal: &Terminal, graph: &Graph, seed: u64, output: &Path) -> Result<
         .tempfile_in(folder)
         .map_err(|it| fail(it.to_string()))?
         .into_temp_path();
-    weights::save(&random, graph, &draft).map_err(fail)?;
+    let is_archive = output.extension().is_some_and(|it| it.eq_ignore_ascii_case("npz"));
+    if is_archive {
+        let archive = File::create(&draft).map(BufWriter::new);
+        archive.and_then(|it| npz::save(&random, graph, it)).map_err(|it| fail(it.to_string()))?;
+    } else {
+        weights::save(&random, graph, &draft).map_err(fail)?;
+    }
     files::keep_mode(&draft, output).map_err(|it| fail(it.to_string()))?;
     draft.persist(output).map_err(|it| fail(it.error.to_string()))?;
     terminal.chat(&format!("wrote `{}`", files::name(output)));

@@ -38,6 +38,11 @@ pub fn find(name: &str) -> Option<&'static Code> {
     all().find(|it| it.name == name)
 }
 
+/// Whether a code is about the text of a file, which has a first line even if it is empty.
+pub fn is_about_text(name: &str) -> bool {
+    syntax::CODES.iter().chain(names::CODES).any(|it| it.name == name)
+}
+
 impl Code {
     /// The page that `netc explain` prints: plain Markdown.
     pub fn page(&self) -> String {

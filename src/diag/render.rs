@@ -10,7 +10,7 @@ use std::ops::Range;
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde_json::json;
 
-use super::{Diagnostic, Severity, Source, Sources, Span};
+use super::{Diagnostic, Severity, Source, Sources, Span, codes};
 
 /// How diagnostics are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,9 @@ pub fn render(sources: &Sources, diagnostic: &Diagnostic, color: bool) -> String
     let mut group = Group::with_title(level.primary_title(message.as_ref()).id(diagnostic.code));
     let source = sources.get(diagnostic.span.file);
     group = if source.text.is_empty() {
-        group.element(Origin::path(source.name.as_str()))
+        let origin = Origin::path(one_line(&source.name));
+        let has_lines = codes::is_about_text(diagnostic.code);
+        group.element(if has_lines { origin.line(1).char_column(1) } else { origin })
     } else {
         group.element(excerpt(sources, diagnostic, diagnostic.span, true))
     };
@@ -121,7 +123,7 @@ fn excerpt<'a>(
         if label.is_empty() { annotation } else { annotation.label(one_line(label)) }
     });
     Snippet::source(&text[from..to])
-        .path(source.name.as_str())
+        .path(one_line(&source.name))
         .line_start(line)
         .annotations(annotations)
 }
@@ -141,22 +143,27 @@ fn first_line(source: &Source, span: Span) -> Range<usize> {
     range.start..end
 }
 
-/// Control characters as `\u{1b}`, so that a file cannot write on the user's terminal.
-fn one_line(text: &str) -> Cow<'_, str> {
-    escape(text, |it| it.is_control())
+/// Control characters as `\u{1b}`, so that no file and no name can write on the user's terminal.
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    escape(text, is_command)
 }
 
-fn many_lines(text: &str) -> Cow<'_, str> {
-    escape(text, |it| it.is_control() && it != '\n')
+/// The same, but lines stay lines.
+pub fn many_lines(text: &str) -> Cow<'_, str> {
+    escape(text, |it| is_command(it) && it != '\n')
+}
+
+/// Whether a terminal or an editor would obey a character instead of showing it.
+pub fn is_command(char: char) -> bool {
+    char.is_control() || matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn escape(text: &str, bad: impl Fn(char) -> bool) -> Cow<'_, str> {
-    let bidi = |it: char| matches!(it, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    if !text.chars().any(|it| bad(it) || bidi(it)) {
+    if !text.chars().any(&bad) {
         return Cow::Borrowed(text);
     }
     let escaped = text.chars().fold(String::with_capacity(text.len() + 8), |mut out, it| {
-        if bad(it) || bidi(it) {
+        if bad(it) {
             out.extend(it.escape_default());
         } else {
             out.push(it);

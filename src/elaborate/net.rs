@@ -153,11 +153,12 @@ impl<'a> Expander<'a> {
 
     /// A value as the right side of a `const`; a word that nothing is called is a string.
     fn set_value(&mut self, set: &'a Set) -> Val {
-        let value = set.ast.items.first().and_then(|it| match &it.kind {
-            ast::ItemKind::Const { value, .. } => Some(value),
-            _ => None,
-        });
-        let Some(value) = value.filter(|_| set.ast.items.len() == 1) else { return Val::Poison };
+        let [ast::Item { kind: ast::ItemKind::Const { value, .. }, .. }] = set.ast.items.as_slice()
+        else {
+            let message = format!("`{}` takes one value on one line", set.param);
+            self.report(Diagnostic::error("wrong-kind", set.span, message));
+            return Val::Poison;
+        };
         if let ast::ExprKind::Name(name) = &value.kind
             && self.global(0, name).is_none()
             && super::eval::word(name).is_none()

@@ -3,6 +3,7 @@
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
 use super::{Order, Report};
+use crate::diag::render;
 
 /// `1234567` as `1,234,567`.
 pub fn thousands(number: u64) -> String {
@@ -33,14 +34,7 @@ pub fn bytes(number: u64) -> String {
 
 /// A name with its control characters escaped, so that a file cannot write on the user's terminal.
 pub fn shown(name: &str) -> String {
-    let escapes = |it: char| {
-        it.is_control() || matches!(it, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let mut text = String::with_capacity(name.len());
-    for c in name.chars() {
-        if escapes(c) { text.extend(c.escape_default()) } else { text.push(c) }
-    }
-    text
+    render::one_line(name).into_owned()
 }
 
 /// `[6, 28, 28]`.

@@ -5,7 +5,7 @@
 
 use super::ast::{Trivia, TriviaKind};
 use super::balance;
-use crate::diag::{Diagnostic, Diagnostics, FileId, Span};
+use crate::diag::{Diagnostic, Diagnostics, FileId, Span, render};
 
 /// A replacement of the bytes `start..end` of the text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -395,10 +395,9 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Whether a terminal or an editor would obey a character instead of showing it.
+/// Whether a character that is no white space would be obeyed instead of shown.
 pub(super) fn is_command(char: char) -> bool {
-    char.is_control() && char != '\t'
-        || matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    char != '\t' && render::is_command(char)
 }
 
 /// What was meant by a character from a text processor.

@@ -13,6 +13,8 @@ use zip::{CompressionMethod, DateTime, ZipArchive};
 use super::decode::Element;
 use super::file::{Data, Entry, Place, TENSORS_MAX};
 use super::npy::{self, Layout};
+use super::{Weights, stored};
+use crate::graph::Graph;
 
 /// The most bytes that one member may inflate to.
 const INFLATED_MAX: u64 = 16 << 30;
@@ -148,8 +150,18 @@ pub fn write<'a, W: Write + Seek>(
             Element::F64 => put(&mut writer, &it, f64::from),
         }?;
     }
-    writer.zip_writer().finish()?;
-    Ok(())
+    writer.zip_writer().finish()?.flush()
+}
+
+/// Writes the parameters that a weights file holds as f32 `.npz`. Holds one tensor in memory at a time.
+pub fn save<W: Write + Seek>(weights: &Weights, graph: &Graph, out: W) -> std::io::Result<()> {
+    let mut writer = NpzWriter::new(out);
+    for id in stored(graph) {
+        let (name, tensor) = (graph.param(id).path.as_str(), weights.tensor(graph, id));
+        let (dims, data) = (tensor.shape.dims(), tensor.data.as_slice());
+        put(&mut writer, &Array { name, dims, element: Element::F32, data }, |it| it)?;
+    }
+    writer.zip_writer().finish()?.flush()
 }
 
 fn put<W: Write + Seek, T: AutoSerialize>(

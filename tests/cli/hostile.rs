@@ -23,6 +23,7 @@ fn text_that_is_none_is_the_inputs_fault() {
         assert!(!done.err.is_empty());
         let human = fed(&["check", "-"], input).exits(1);
         assert!(!human.err.contains('\u{1b}'), "control characters are escaped");
+        assert!(human.err.contains("<stdin>:"), "a place has a line: {}", human.err);
     }
 }
 
@@ -38,6 +39,41 @@ fn growth_without_end_is_stopped() {
     let folder = Folder::new();
     let file = folder.write("a.net", "#".repeat(100));
     netc(&["check", "--limit", "bytes=99", &file]).exits(1);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_file_without_end_is_no_net() {
+    let done = netc(&["check", "/dev/zero"]).exits(1);
+    assert!(done.err.contains("--limit bytes=N"), "{}", done.err);
+    netc(&["run", "models/lenet5.net", "--labels", "/dev/zero"]).exits(1);
+}
+
+#[test]
+fn names_do_not_command_the_terminal() {
+    let folder = Folder::new();
+    let bad = folder.write("\u{1b}[31m.net", SMALL.replace("relu", "rellu"));
+    let missing = folder.path("\u{1b}[31m");
+    let esc = "\u{1b}[31m";
+    for args in [
+        &["check", &bad][..],
+        &["check", &missing],
+        &["explain", esc],
+        &["why", "models/lenet5.net", esc],
+        &["report", "models/lenet5.net", "--set", "classes=\u{1b}[31m"],
+        &["report", "models/lenet5.net", "--net", esc],
+    ] {
+        let done = netc(args);
+        assert!([1, 2].contains(&done.code), "{args:?}: {}", done.code);
+        assert!(!done.err.contains('\u{1b}') && !done.err.is_empty(), "{args:?}: {}", done.err);
+    }
+}
+
+#[test]
+fn a_parameter_takes_one_value() {
+    for value in ["classes=4\nnet B { }", "classes=4\nconst b = 3", "classes=", "classes=)", "=3"] {
+        fed(&["report", "-", "--set", value], SMALL.as_bytes()).exits(1);
+    }
 }
 
 #[test]
@@ -78,6 +114,15 @@ fn weights_bind_or_say_what_does_not() {
     let run = ["run", &other, "--weights", &file];
     netc(&run).exits(1);
     netc(&[&run[..], &["--partial", "--random-weights", "1"]].concat()).exits(0);
+    netc(&["run", &net, "--weights", &file, "--random-weights", "1"]).exits(2);
+    let archive = folder.path("w.npz");
+    netc(&["weights", &net, "--random-weights", "7", "-o", &archive]).exits(0);
+    assert!(std::fs::read(&archive).expect("the file is there").starts_with(b"PK"));
+    let scores = |weights: &str| {
+        let args = ["run", &net, "--weights", weights, "--format", "json"];
+        netc(&args).exits(0).json()["outputs"].clone()
+    };
+    assert_eq!(scores(&archive), scores(&file), "an archive holds the same numbers");
     netc(&["weights", &net, &folder.path("missing.safetensors")]).exits(2);
 }
 
@@ -167,4 +212,8 @@ fn broken_inputs_are_the_inputs_fault() {
     netc(&["run", &net, "--random-weights", "0", "--input", "image=missing.png"]).exits(2);
     netc(&["run", &net, "--random-weights", "0", "--input", "picture=models/digits/7_1.png"])
         .exits(2);
+    for wrong in [["--std", "0"], ["--mean", "nan"], ["--scale", "inf"], ["--resize", "0x9"]] {
+        let input = ["run", &net, "--input", "models/digits/7_1.png"];
+        netc(&[&input[..], &wrong].concat()).exits(2);
+    }
 }

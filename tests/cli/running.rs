@@ -26,6 +26,19 @@ fn a_run_gives_the_outputs_as_json() {
 }
 
 #[test]
+fn scores_are_the_values_where_the_net_ends_in_a_softmax() {
+    for end in ["softmax", "softmax -> dropout(0.5)", "reshape([3, 1]) -> softmax -> flatten"] {
+        let net = SMALL.replace("fc(classes)", &format!("fc(classes) -> {end}"));
+        let args = ["run", "-", "--random-weights", "3", "--top", "3", "--format", "json"];
+        let run = fed(&args, net.as_bytes()).exits(0).json();
+        for it in run["outputs"]["scores"]["top"].as_array().expect("a list") {
+            let number = |key: &str| it[key].as_f64().expect("a number");
+            assert!((number("score") - number("value")).abs() < 1e-7, "{end}: {it}");
+        }
+    }
+}
+
+#[test]
 fn results_depend_on_the_seeds_alone() {
     let folder = Folder::new();
     let net = folder.write("a.net", SMALL);
@@ -58,12 +71,17 @@ fn equal_arrays_give_equal_archives_and_arrays_go_in() {
     array.extend(u16::try_from(header.len()).expect("a short header").to_le_bytes());
     array.extend(header.bytes());
     array.extend([7; 128]);
-    let input = format!("image={}", folder.write("x.npy", array));
-    let args =
-        ["run", &net, "--random-weights", "3", "--input", &input, "--format", "json", "--top", "1"];
-    let run = netc(&args).exits(0).json();
+    let array = folder.write("x.npy", array);
+    let flags = ["--random-weights", "3", "--format", "json", "--top", "1", "--input"];
+    let named = format!("image={array}");
+    let run = netc(&[&["run", &net], &flags[..], &[&named]].concat()).exits(0).json();
     assert_eq!(run["outputs"]["scores"]["shape"], serde_json::json!([2, 3]));
     assert_eq!(run["outputs"]["scores"]["top"].as_array().map(Vec::len), Some(2));
+    let sole = netc(&[&["run", &net], &flags[..], &[&array]].concat()).exits(0).json();
+    assert_eq!(sole["outputs"], run["outputs"], "the only input needs no name");
+    let args = [&["run", "-"], &flags[..], &[&named]].concat();
+    let piped = fed(&args, SMALL.as_bytes()).exits(0).json();
+    assert_eq!(piped["outputs"], run["outputs"], "a piped net takes the array's size too");
 }
 
 #[test]
