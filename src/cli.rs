@@ -20,6 +20,7 @@ mod input;
 mod model;
 mod ops;
 mod phase;
+mod progress;
 mod report;
 mod run;
 mod terminal;

@@ -24,26 +24,26 @@ pub struct Check {
     pub ok: bool,
 }
 
-/// Compares every layer's compiled value with the reference on the compiled values of its operands. `spread` says
-/// which layers were computed in tiles, as [`crate::plan::Plan::spread`] does.
-pub fn layers(
-    graph: &Graph,
-    params: &Params<'_>,
-    value: &dyn Fn(NodeId) -> Tensor,
-    spread: &dyn Fn(NodeId) -> Option<Spread>,
-) -> Vec<Check> {
-    let layers = graph.order().into_iter().filter(|&it| graph.layer(it).is_some());
-    layers
-        .map(|id| {
-            let node = graph.node(id);
-            let operands: Vec<Tensor> = node.operands().iter().map(|&it| value(it)).collect();
-            let operands: Vec<&Tensor> = operands.iter().collect();
-            let exact = interpret::layer(graph, params, id, &operands);
-            let bounds = interpret::bounds(graph, id, &exact, spread(id));
-            let op = node.layer().expect("inputs were left out").op.entry().name;
-            compare(&node.path, op, &value(id), &exact, &bounds)
-        })
-        .collect()
+/// Compares every layer's compiled value with the reference on the compiled values of its operands, one layer
+/// for each step of the iterator. `spread` says which layers were computed in tiles, as
+/// [`crate::plan::Plan::spread`] does.
+pub fn layers<'a>(
+    graph: &'a Graph,
+    params: &'a Params<'_>,
+    value: &'a dyn Fn(NodeId) -> Tensor,
+    spread: &'a dyn Fn(NodeId) -> Option<Spread>,
+) -> impl ExactSizeIterator<Item = Check> + 'a {
+    let layers: Vec<NodeId> =
+        graph.order().into_iter().filter(|&it| graph.layer(it).is_some()).collect();
+    layers.into_iter().map(move |id| {
+        let node = graph.node(id);
+        let operands: Vec<Tensor> = node.operands().iter().map(|&it| value(it)).collect();
+        let operands: Vec<&Tensor> = operands.iter().collect();
+        let exact = interpret::layer(graph, params, id, &operands);
+        let bounds = interpret::bounds(graph, id, &exact, spread(id));
+        let op = node.layer().expect("inputs were left out").op.entry().name;
+        compare(&node.path, op, &value(id), &exact, &bounds)
+    })
 }
 
 fn compare(path: &str, op: &'static str, found: &Tensor, exact: &Exact, bounds: &[f64]) -> Check {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::args::{NetArgs, PlainFormat, WeightArgs};
 use super::compile::{self, MachineArgs};
 use super::input::{self, InputArgs};
+use super::progress::Progress;
 use super::terminal::{Stop, Terminal};
 use super::{phase, weigh};
 use crate::codegen::machine;
@@ -66,7 +67,9 @@ impl Bench {
         let mut session = compiled.program.session(threads);
         let inputs: Vec<&[f32]> = fed.values.iter().map(|it| it.data.as_slice()).collect();
         let least = Duration::try_from_secs_f64(self.seconds).unwrap_or_default();
-        let times = measure(&mut session, &inputs, self.runs, least);
+        let progress = terminal.progress("measuring", PARTS);
+        let times = measure(&mut session, &inputs, self.runs, least, &progress);
+        drop(progress);
         let nanoseconds = |it: Duration| u64::try_from(it.as_nanos()).unwrap_or(u64::MAX);
         let min = nanoseconds(times[0]);
         let median = nanoseconds(times[times.len() / 2]);
@@ -144,8 +147,17 @@ impl Machine {
     }
 }
 
+/// The parts in which a measurement is shown.
+const PARTS: usize = 50;
+
 /// The times of at least so many runs over at least so long, sorted.
-fn measure(session: &mut Session, inputs: &[&[f32]], runs: u64, least: Duration) -> Vec<Duration> {
+fn measure(
+    session: &mut Session,
+    inputs: &[&[f32]],
+    runs: u64,
+    least: Duration,
+    progress: &Progress,
+) -> Vec<Duration> {
     let mut once = || {
         let begun = Instant::now();
         session.run(inputs).expect("the inputs have the net's shapes");
@@ -160,8 +172,17 @@ fn measure(session: &mut Session, inputs: &[&[f32]], runs: u64, least: Duration)
     }
     let mut times = Vec::new();
     let begun = Instant::now();
+    let mut shown = 0;
     while (times.len() as u64) < runs || begun.elapsed() < least {
         times.push(once());
+        // Drawing costs time between runs, none within them.
+        let by_runs = times.len() as f64 / runs as f64;
+        let by_time = begun.elapsed().as_secs_f64() / least.as_secs_f64();
+        let done = if by_runs < by_time { by_runs } else { by_time };
+        while shown < PARTS && shown as f64 <= done * PARTS as f64 {
+            progress.step();
+            shown += 1;
+        }
     }
     times.sort_unstable();
     times

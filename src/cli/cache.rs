@@ -17,6 +17,7 @@ use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
+use super::progress::Progress;
 use super::terminal::Terminal;
 use super::{files, phase};
 use crate::graph::{Graph, ParamId};
@@ -42,10 +43,12 @@ pub(super) struct Entry {
 pub(super) struct Cached<'a> {
     pub(super) values: OfGraph<'a>,
     pub(super) entry: Option<&'a Entry>,
+    pub(super) progress: &'a Progress,
 }
 
 impl Values for Cached<'_> {
     fn value(&self, id: ParamId) -> Value {
+        self.progress.step();
         self.values.value(id)
     }
 

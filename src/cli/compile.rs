@@ -143,8 +143,11 @@ pub(super) fn compile(
     }
     phase::enter("compiling");
     let entry = machine.cache().and_then(|it| cache::Entry::new(&it, &plan, &graph, weights));
-    let values = Cached { values: weights.of_graph(&graph), entry: entry.as_ref() };
+    let progress = terminal.progress("compiling", plan.packed.len());
+    let of_graph = weights.of_graph(&graph);
+    let values = Cached { values: of_graph, entry: entry.as_ref(), progress: &progress };
     let program = Program::compile(&plan, &values, code);
+    drop(progress);
     if let Some(fault) = weights.fault() {
         return Err(Stop::Command(fault.to_string()));
     }

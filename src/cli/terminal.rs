@@ -6,6 +6,7 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use super::args::{Color, Deny, ErrorFormat, TalkArgs};
+use super::progress::{Progress, Style};
 use crate::diag::render::{self, Format};
 use crate::diag::{Diagnostic, Severity, Sources};
 use crate::elaborate::Limits;
@@ -28,6 +29,7 @@ pub(super) struct Terminal {
     quiet: bool,
     /// How often `-v` was given.
     pub(super) verbose: u8,
+    progress: Style,
     deny_warnings: bool,
     warned: Cell<bool>,
     /// The limits of the language.
@@ -50,8 +52,21 @@ impl Terminal {
             ErrorFormat::Json => Format::Json,
             ErrorFormat::Github => Format::Github,
         };
+        let alive = std::io::stderr().is_terminal()
+            && std::env::var_os("TERM").is_none_or(|it| it != "dumb");
+        let progress = match format {
+            Format::Human { color } if alive && !talk.quiet => {
+                if color {
+                    Style::Coloured
+                } else {
+                    Style::Plain
+                }
+            }
+            _ => Style::Hidden,
+        };
         Ok(Terminal {
             format,
+            progress,
             quiet: talk.quiet,
             verbose: talk.verbose,
             deny_warnings: talk.deny == Some(Deny::Warnings),
@@ -92,6 +107,11 @@ impl Terminal {
         if self.verbose > 0 {
             self.say(text);
         }
+    }
+
+    /// A line about work of so many parts, for as long as it lasts.
+    pub(super) fn progress(&self, what: &'static str, parts: usize) -> Progress {
+        Progress::new(self.progress, what, parts as u64)
     }
 
     /// Shows diagnostics; with `-q` errors only. An error among them stops the command.

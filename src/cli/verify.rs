@@ -62,7 +62,11 @@ impl Verify {
             None => session.read(views[&id]).expect("a layer's value is in the arena or an output"),
         };
         let params = |id| weights.tensor(graph, id);
-        let checks = verify::layers(graph, &params, &value, &|id| compiled.plan.spread(id));
+        let spread = |id| compiled.plan.spread(id);
+        let layers = verify::layers(graph, &params, &value, &spread);
+        let progress = terminal.progress("comparing", layers.len());
+        let checks: Vec<Check> = layers.inspect(|_| progress.step()).collect();
+        drop(progress);
         let ok = checks.iter().all(|it| it.ok);
         match self.format {
             PlainFormat::Json => terminal.print_json(&json(&checks, ok))?,

@@ -117,13 +117,16 @@ fn save(terminal: &Terminal, graph: &Graph, seed: u64, output: &Path) -> Result<
         .tempfile_in(folder)
         .map_err(|it| fail(it.to_string()))?
         .into_temp_path();
+    let progress = terminal.progress("writing", weights::stored(graph).count());
     let is_archive = output.extension().is_some_and(|it| it.eq_ignore_ascii_case("npz"));
     if is_archive {
         let archive = File::create(&draft).map(BufWriter::new);
-        archive.and_then(|it| npz::save(&random, graph, it)).map_err(|it| fail(it.to_string()))?;
+        let saved = archive.and_then(|it| npz::save(&random, graph, it, &|| progress.step()));
+        saved.map_err(|it| fail(it.to_string()))?;
     } else {
-        weights::save(&random, graph, &draft).map_err(fail)?;
+        weights::save(&random, graph, &draft, &|| progress.step()).map_err(fail)?;
     }
+    drop(progress);
     files::keep_mode(&draft, output).map_err(|it| fail(it.to_string()))?;
     draft.persist(output).map_err(|it| fail(it.error.to_string()))?;
     terminal.chat(&format!("wrote `{}`", files::name(output)));

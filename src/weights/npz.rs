@@ -5,9 +5,8 @@ use std::io::{Cursor, Read, Seek, Write};
 use std::sync::Arc;
 
 use half::f16;
-use npyz::npz::NpzWriter;
-use npyz::{AutoSerialize, WriterBuilder};
-use zip::write::FileOptions;
+use npyz::{AutoSerialize, WriteOptions, WriterBuilder};
+use zip::write::{FileOptions, ZipWriter};
 use zip::{CompressionMethod, DateTime, ZipArchive};
 
 use super::decode::Element;
@@ -133,39 +132,46 @@ pub fn write<'a, W: Write + Seek>(
     out: W,
     arrays: impl IntoIterator<Item = Array<'a>>,
 ) -> std::io::Result<()> {
-    let mut writer = NpzWriter::new(out);
+    let mut archive = ZipWriter::new(out);
     for it in arrays {
         match it.element {
-            Element::Bool => put(&mut writer, &it, |it| it != 0.0),
-            Element::U8 => put(&mut writer, &it, |it| it as u8),
-            Element::I8 => put(&mut writer, &it, |it| it as i8),
-            Element::U16 => put(&mut writer, &it, |it| it as u16),
-            Element::I16 => put(&mut writer, &it, |it| it as i16),
-            Element::U32 => put(&mut writer, &it, |it| it as u32),
-            Element::I32 => put(&mut writer, &it, |it| it as i32),
-            Element::U64 => put(&mut writer, &it, |it| it as u64),
-            Element::I64 => put(&mut writer, &it, |it| it as i64),
-            Element::F16 => put(&mut writer, &it, f16::from_f32),
-            Element::Bf16 | Element::F32 => put(&mut writer, &it, |it| it),
-            Element::F64 => put(&mut writer, &it, f64::from),
+            Element::Bool => put(&mut archive, &it, |it| it != 0.0),
+            Element::U8 => put(&mut archive, &it, |it| it as u8),
+            Element::I8 => put(&mut archive, &it, |it| it as i8),
+            Element::U16 => put(&mut archive, &it, |it| it as u16),
+            Element::I16 => put(&mut archive, &it, |it| it as i16),
+            Element::U32 => put(&mut archive, &it, |it| it as u32),
+            Element::I32 => put(&mut archive, &it, |it| it as i32),
+            Element::U64 => put(&mut archive, &it, |it| it as u64),
+            Element::I64 => put(&mut archive, &it, |it| it as i64),
+            Element::F16 => put(&mut archive, &it, f16::from_f32),
+            Element::Bf16 | Element::F32 => put(&mut archive, &it, |it| it),
+            Element::F64 => put(&mut archive, &it, f64::from),
         }?;
     }
-    writer.zip_writer().finish()?.flush()
+    archive.finish()?.flush()
 }
 
-/// Writes the parameters that a weights file holds as f32 `.npz`. Holds one tensor in memory at a time.
-pub fn save<W: Write + Seek>(weights: &Weights, graph: &Graph, out: W) -> std::io::Result<()> {
-    let mut writer = NpzWriter::new(out);
+/// Writes the parameters that a weights file holds as f32 `.npz`, and says so after each. Holds one tensor in memory at
+/// a time.
+pub fn save<W: Write + Seek>(
+    weights: &Weights,
+    graph: &Graph,
+    out: W,
+    step: &dyn Fn(),
+) -> std::io::Result<()> {
+    let mut archive = ZipWriter::new(out);
     for id in stored(graph) {
         let (name, tensor) = (graph.param(id).path.as_str(), weights.tensor(graph, id));
         let (dims, data) = (tensor.shape.dims(), tensor.data.as_slice());
-        put(&mut writer, &Array { name, dims, element: Element::F32, data }, |it| it)?;
+        put(&mut archive, &Array { name, dims, element: Element::F32, data }, |it| it)?;
+        step();
     }
-    writer.zip_writer().finish()?.flush()
+    archive.finish()?.flush()
 }
 
 fn put<W: Write + Seek, T: AutoSerialize>(
-    writer: &mut NpzWriter<W>,
+    archive: &mut ZipWriter<W>,
     array: &Array<'_>,
     convert: impl Fn(f32) -> T,
 ) -> std::io::Result<()> {
@@ -174,8 +180,9 @@ fn put<W: Write + Seek, T: AutoSerialize>(
         .last_modified_time(DateTime::default())
         .large_file(array.data.len() * size_of::<T>() >= 1 << 31);
     let shape: Vec<u64> = array.dims.iter().map(|&it| it as u64).collect();
-    let mut member =
-        writer.array::<T>(array.name, options)?.default_dtype().shape(&shape).begin_nd()?;
+    archive.start_file(format!("{}.npy", array.name), options)?;
+    let member = WriteOptions::<T>::new().default_dtype().shape(&shape);
+    let mut member = member.writer(archive).begin_nd()?;
     member.extend(array.data.iter().map(|&it| convert(it)))?;
     member.finish()
 }

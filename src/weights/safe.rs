@@ -156,10 +156,10 @@ fn element(dtype: Dtype) -> Result<Element, String> {
 /// Writes the parameters that a weights file holds as f32 safetensors: to a temporary file beside `path`,
 /// which then takes its place, so that no reader ever sees half a file.
 ///
-/// Holds one tensor in memory at a time.
-pub fn save(weights: &Weights, graph: &Graph, path: &Path) -> Result<(), String> {
+/// Holds one tensor in memory at a time. `each` is called for every tensor.
+pub fn save(weights: &Weights, graph: &Graph, path: &Path, each: &dyn Fn()) -> Result<(), String> {
     let views =
-        stored(graph).map(|id| (graph.param(id).path.as_str(), Lazy { weights, graph, id }));
+        stored(graph).map(|id| (graph.param(id).path.as_str(), Lazy { weights, graph, id, each }));
     let about = HashMap::from([("net".to_owned(), graph.name.clone())]);
     serialize_to_file(views, Some(about), path).map_err(|it| match it {
         SafeTensorError::IoError(it) => it.to_string(),
@@ -172,6 +172,7 @@ struct Lazy<'a> {
     weights: &'a Weights,
     graph: &'a Graph,
     id: ParamId,
+    each: &'a dyn Fn(),
 }
 
 impl View for Lazy<'_> {
@@ -184,6 +185,7 @@ impl View for Lazy<'_> {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
+        (self.each)();
         let data = self.weights.tensor(self.graph, self.id).data;
         if cfg!(target_endian = "little") {
             bytemuck::cast_slice::<f32, u8>(&data).to_vec().into()

@@ -1,0 +1,46 @@
+//! Ways to do one thing, measured by criterion in one run, and what each costs beside the first.
+
+use std::time::{Duration, Instant};
+
+use criterion::Criterion;
+
+/// A way to do it, and what it is called.
+pub(crate) type Way<'a> = (&'static str, Box<dyn FnMut() + 'a>);
+
+/// Criterion with rounds so short that a whole file takes a minute or two.
+pub(crate) fn criterion() -> Criterion {
+    Criterion::default()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(800))
+        .without_plots()
+        .configure_from_args()
+}
+
+/// Measures each way and prints how many times as long as the first the others take: least time against least
+/// time, since everything else that the machine does only adds.
+pub(crate) fn compare(criterion: &mut Criterion, name: &str, ways: Vec<Way<'_>>) {
+    let mut group = criterion.benchmark_group(name);
+    let mut least: Vec<(&str, f64)> = Vec::new();
+    for (way, mut work) in ways {
+        let mut best = f64::INFINITY;
+        group.bench_function(way, |bencher| {
+            bencher.iter_custom(|times| {
+                let begun = Instant::now();
+                (0..times).for_each(|_| work());
+                let took = begun.elapsed();
+                let each = took.as_secs_f64() / times as f64;
+                best = if each < best { each } else { best };
+                took
+            });
+        });
+        least.push((way, best));
+    }
+    group.finish();
+    let measured = |it: &&(&str, f64)| it.1.is_finite();
+    if let Some((first, base)) = least.first().filter(measured) {
+        for (way, time) in least.iter().skip(1).filter(measured) {
+            println!("{name}: {way} takes {:.2} times as long as {first}", time / base);
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Whole networks on one thread: native code for this machine, for any x86-64, and the reference. Large ones
+//! see smaller pictures, so that the reference ends in time.
+
+use criterion::Criterion;
+use netc::codegen::Cpu;
+
+use crate::compare::{Way, compare};
+use crate::net::{Net, run};
+
+const MODELS: &[(&str, &str, Option<&[usize]>)] = &[
+    ("lenet5.net", "LeNet5", None),
+    ("squeezenet1_1.net", "SqueezeNet", Some(&[1, 3, 96, 96])),
+    ("mobilenet_v2.net", "MobileNetV2", Some(&[1, 3, 96, 96])),
+    ("resnet.net", "ResNet18", Some(&[1, 3, 64, 64])),
+    ("conv1d.net", "Signal", None),
+];
+
+pub(crate) fn measure(criterion: &mut Criterion) {
+    for (file, name, input) in MODELS {
+        let net = Net::model(file, name, *input);
+        let inputs = net.inputs();
+        let fed: Vec<&[f32]> = inputs.iter().map(|it| it.data.as_slice()).collect();
+        let (mut native, mut portable) = (net.session(Cpu::Native), net.session(Cpu::Baseline));
+        let ways: Vec<Way<'_>> = vec![
+            ("native", Box::new(|| run(&mut native, &fed))),
+            ("portable", Box::new(|| run(&mut portable, &fed))),
+            ("reference", Box::new(|| drop(net.reference(&inputs)))),
+        ];
+        compare(criterion, &format!("models/{name}"), ways);
+    }
+}
