@@ -1,6 +1,9 @@
 //! Files that nobody means: no text makes the front of the compiler panic or draw badly, and what it
 //! accepts is a graph that keeps its own rules.
 
+#[path = "hostile/models.rs"]
+mod models;
+
 use std::path::Path;
 
 use netc::diag::{Source, Sources, render};
