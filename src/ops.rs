@@ -19,6 +19,7 @@ mod window;
 mod abs;
 mod add;
 mod affine;
+mod argmaxpool;
 mod avgpool;
 mod bn;
 mod ceil;
@@ -427,6 +428,7 @@ operators! {
     yolo::Yolo,
     region::Region,
     picture::Picture,
+    argmaxpool::ArgMaxPool,
 }
 
 impl Op {

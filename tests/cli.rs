@@ -2,6 +2,11 @@
 
 #[path = "cli/hostile.rs"]
 mod hostile;
+#[path = "cli/models.rs"]
+mod models;
+#[path = "support/onnx.rs"]
+#[expect(dead_code, reason = "another suite uses the rest")]
+mod onnx;
 #[path = "cli/remembering.rs"]
 mod remembering;
 #[path = "cli/running.rs"]

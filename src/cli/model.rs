@@ -78,7 +78,9 @@ pub(super) fn import(
         };
         let error = match source.file.import(&name(path), &options) {
             Ok(imported) => {
-                let constants = values.into_iter().map(|it| it.0).collect();
+                let names = source.file.inputs().iter().map(|it| it.name.clone());
+                let is_input = |name: &String| imported.inputs.iter().any(|it| it.name == *name);
+                let constants = names.filter(|it| !is_input(it)).collect();
                 return Ok(Model { imported, constants });
             }
             Err(error) => error,

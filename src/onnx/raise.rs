@@ -365,8 +365,8 @@ impl<'a> Raise<'a> {
     /// A value that must be constant, unless it is absent.
     pub(super) fn optional(&self, value: &Value) -> Result<Option<Constant>, Fault> {
         match value {
-            Value::Made(made) => Err(match self.inputs.get(&made.id) {
-                Some(name) => Fault::Needs(name.clone()),
+            Value::Made(made) => Err(match self.deciding_input(made.id) {
+                Some(name) => Fault::Needs(name.to_owned()),
                 None => {
                     let name = &self.net.values[made.id.0].name;
                     Fault::new(format!(
@@ -376,6 +376,29 @@ impl<'a> Raise<'a> {
             }),
             value => self.known(value),
         }
+    }
+
+    /// An input to ask for if a value must be known: the value itself, or the first that it is computed from,
+    /// where all of these are whole numbers.
+    fn deciding_input(&self, id: Id) -> Option<&str> {
+        if let Some(name) = self.inputs.get(&id) {
+            return Some(name);
+        }
+        let (mut open, mut seen, mut first) = (vec![id], HashSet::new(), None);
+        while let Some(id) = open.pop() {
+            match &self.net.values[id.0].call {
+                _ if !seen.insert(id) => {}
+                Some(call) => open.extend(&call.operands),
+                None => {
+                    let (_, port) = self.net.inputs.iter().find(|it| it.0 == id)?;
+                    if !port.is_whole() {
+                        return None;
+                    }
+                    first = Some(first.map_or(id, |it: Id| it.min(id)));
+                }
+            }
+        }
+        first.and_then(|it| self.inputs.get(&it)).map(String::as_str)
     }
 
     /// A value that must be constant.
@@ -517,6 +540,18 @@ impl<'a> Raise<'a> {
         match value {
             Value::Made(made) => Value::Made(Made { dims: dims.to_vec(), ..made }),
             Value::Known(constant) => Value::Known(constant.reshaped(dims.to_vec())),
+            other => other,
+        }
+    }
+
+    /// The same value, whose elements the file takes for this type.
+    pub(super) fn taken_for(&self, value: Value, element: i32) -> Value {
+        match value {
+            Value::Made(made) => Value::Made(Made { element, ..made }),
+            Value::Known(constant) => {
+                let constant = if is_real(element) { constant } else { constant.rounded() };
+                Value::Known(constant.of_element(element))
+            }
             other => other,
         }
     }

@@ -56,6 +56,10 @@ pub(super) fn model(bytes: Vec<u8>) -> Result<Model, Error> {
         }
     }
     let graph = model.graph.ok_or(Error::Invalid(vec!["the file has no graph".to_owned()]))?;
+    // Only the oldest files may leave it out; another was cut off.
+    if opset.is_none() && !(1..3).contains(&model.ir_version) {
+        faults.push("the file does not say which operators it uses, or is cut short".to_owned());
+    }
     let opset = opset.unwrap_or(1);
     if !(OPSET_MIN..=OPSET_MAX).contains(&opset) {
         faults.push(format!("operator set {opset} is unknown; netc reads 1 to {OPSET_MAX}"));

@@ -419,6 +419,30 @@ head({"anchors": [[1, 2]], "classes": 1, "stride": 32}, [1, 6, 2, 2], region=Tru
 for args in [{}, {"fit": "letterbox", "channels": "bgr", "scale": 255}, {"fit": "crop", "resize": [5, 6]}]:
     case("picture", args, [[2, 3, 4, 5]], lambda x: x)
 
+
+def argmaxpool(args, shape):
+    """PyTorch counts within a channel."""
+    def compute(x):
+        axes = len(shape) - 2
+        f = [F.max_pool1d, F.max_pool2d, F.max_pool3d][axes - 1]
+        pads = args.get("pad", 0)
+        _, at = f(x, args["kernel"], args.get("stride", args["kernel"]), pads, args.get("dilation", 1),
+                  args.get("ceil", False), return_indices=True)
+        if args.get("order") == "columns":
+            height, width = shape[2:]
+            at = at % width * height + at // width
+        planes = torch.arange(shape[0] * shape[1]).view(shape[:2] + [1] * axes)
+        return (at + planes * math.prod(shape[2:])).double()
+
+    case("argmaxpool", args, [shape], compute)
+
+
+argmaxpool({"kernel": 2}, [2, 3, 5, 4])
+argmaxpool({"kernel": 3, "stride": 2, "pad": 1}, [1, 9, 8, 7])
+argmaxpool({"kernel": 3, "stride": 1, "dilation": 2, "ceil": True}, [1, 2, 7, 9])
+argmaxpool({"kernel": [3], "stride": [2]}, [2, 2, 11])
+argmaxpool({"kernel": 2, "order": "columns"}, [2, 3, 5, 4])
+
 with open(HERE / "operators.json", "w") as f:
     f.write("[\n" + ",\n".join(json.dumps(it) for it in OUT) + "\n]\n")
 

@@ -1,5 +1,6 @@
 //! Normalisation.
 
+use super::arithmetic::binary;
 use super::{Handler, Raise, Step, Value};
 use crate::onnx::net::args;
 use crate::onnx::{Constant, Fault};
@@ -17,7 +18,7 @@ pub(super) fn handler(operator: &str) -> Option<Handler> {
 
 fn batch(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
     if step.flag("training_mode") {
-        return Err(Fault::new("it is in training mode, which is not supported"));
+        return trained(raise, step);
     }
     if step.opset < 9 && step.int("spatial") == Some(0) {
         return Err(Fault::new("`spatial=0` is not supported"));
@@ -26,6 +27,40 @@ fn batch(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
         (1..5).map(|it| raise.constant(step.input(it)?)).collect();
     let args = args().number("eps", step.float("epsilon").unwrap_or(1e-5));
     Ok(vec![raise.call("bn", args, std::slice::from_ref(step.input(0)?), params?)?])
+}
+
+/// Normalisation by the batch's own mean and variance, and the running ones moved towards these.
+fn trained(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
+    let x = step.input(0)?.clone();
+    let dims = raise.dims(&x)?;
+    let channels = *dims.get(1).ok_or_else(|| Fault::new("its operand has no channels"))?;
+    let mut line = vec![1; dims.len()];
+    line[1] = channels;
+    let number = |it: f32| Value::Known(Constant::real(Vec::new(), vec![it]));
+    let axes = || (0..dims.len() as i64).filter(|it| *it != 1);
+    let mean = |raise: &mut Raise<'_>, x: &Value| {
+        let args = args().text("op", "mean").ints("axes", axes()).flag("keep", true);
+        raise.call("reduce", args, std::slice::from_ref(x), Vec::new())
+    };
+    let middle = mean(raise, &x)?;
+    let off = binary(raise, "sub", &x, &middle)?;
+    let square = binary(raise, "mul", &off, &off)?;
+    let spread = mean(raise, &square)?;
+    let eps = number(step.float("epsilon").unwrap_or(1e-5));
+    let deviation = binary(raise, "add", &spread, &eps)?;
+    let deviation = raise.map("sqrt", args(), &deviation)?;
+    let [scale, shift] = [1, 2].map(|it| raise.reshape(step.optional(it), &line));
+    let y = binary(raise, "div", &off, &deviation)?;
+    let y = binary(raise, "mul", &y, &scale?)?;
+    let mut made = vec![binary(raise, "add", &y, &shift?)?];
+    let old = step.float("momentum").unwrap_or(0.9);
+    for (at, new) in [(3, middle), (4, spread)] {
+        let new = raise.reshape(&new, &[channels])?;
+        let new = binary(raise, "mul", &new, &number(1.0 - old))?;
+        let kept = binary(raise, "mul", step.input(at)?, &number(old))?;
+        made.push(binary(raise, "add", &kept, &new)?);
+    }
+    Ok(made)
 }
 
 fn instance(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {

@@ -4,6 +4,7 @@ use super::convolution::{Pads, counts, pads, spatial};
 use super::{Handler, Raise, Step, Value};
 use crate::onnx::Fault;
 use crate::onnx::net::{Arguments, args};
+use crate::onnx::proto::element;
 
 pub(super) fn handler(operator: &str) -> Option<Handler> {
     Some(match operator {
@@ -38,10 +39,14 @@ fn window(raise: &Raise<'_>, step: &Step<'_>) -> Result<(Arguments, Pads), Fault
 
 fn max_pool(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
     let (args, _) = window(raise, step)?;
-    if step.wants(1) {
-        return Err(Fault::new("the positions of the maxima are not supported"));
+    let x = std::slice::from_ref(step.input(0)?);
+    let made = raise.call("maxpool", args.clone(), x, Vec::new())?;
+    if !step.wants(1) {
+        return Ok(vec![made]);
     }
-    Ok(vec![raise.call("maxpool", args, std::slice::from_ref(step.input(0)?), Vec::new())?])
+    let args = if step.flag("storage_order") { args.text("order", "columns") } else { args };
+    let places = raise.call("argmaxpool", args, x, Vec::new())?;
+    Ok(vec![made, raise.taken_for(places, element::I64)])
 }
 
 fn average_pool(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
