@@ -183,6 +183,8 @@ pub struct Depthwise {
     pub epilogue: Vec<Post>,
     /// Output pixels of one tile along the last axis.
     pub pixels: usize,
+    /// Whether vectors have sixteen lanes.
+    pub wide: bool,
 }
 
 /// `out[n, c, y..] = epilogue(pooling(i..) in[n, c, y * stride + i * dilation - before ..])`; taps in the padding

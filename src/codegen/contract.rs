@@ -176,7 +176,7 @@ pub(super) fn emit_depthwise(
         map,
     };
     let mut leaves = Leaves::new(target);
-    let sweep = job.depthwise(&mut leaves);
+    let sweep = job.depthwise(depthwise.wide, &mut leaves);
     let units = sweep.units();
     sweep.emit(builder, target, plan, step, residual, blob);
     (leaves.into_bytes(), units)
@@ -335,7 +335,7 @@ impl Job<'_> {
         self.row(&tiles, signed(ahead), &new, leaves)
     }
 
-    fn depthwise(&self, leaves: &mut Leaves<'_>) -> Sweep {
+    fn depthwise(&self, wide: bool, leaves: &mut Leaves<'_>) -> Sweep {
         let (input, output) = (&self.step.inputs[0], &self.step.output);
         assert!(input.blocked && output.blocked, "tiles read and write blocks: {:?}", self.step);
         let taps: usize = self.windows.iter().map(|it| it.kernel).product();
@@ -343,26 +343,36 @@ impl Job<'_> {
         let tiles = [(most, self.map.row / most), (self.map.row % most, 1)];
         let tiles: Vec<_> = tiles.into_iter().filter(|it| it.0 > 0).collect();
         let start = if self.bias { Start::Bias } else { Start::Zero };
-        let new = |pixels: usize| {
-            let grid = self.grid(pixels, 1);
-            let (taps, epilogue) = (self.taps(input), epilogue(self.posts));
-            tile::Depthwise { grid, input_pitch: 0, taps, start, epilogue }.tile()
+        let mut passes = |vectors: usize| {
+            let new = |pixels: usize| {
+                let grid = Grid { wide, ..self.grid(pixels, vectors) };
+                let (taps, epilogue) = (self.taps(input), epilogue(self.posts));
+                let input_pitch = narrow(bytes(input.strides[1]));
+                tile::Depthwise { grid, input_pitch, taps, start, epilogue }.tile()
+            };
+            vec![self.row(&tiles, 0, &new, leaves)]
         };
-        let passes = vec![self.row(&tiles, 0, &new, leaves)];
-        let of = |axis: usize| Offsets {
-            input: bytes(input.strides[axis]),
-            output: bytes(output.strides[axis]),
-            residual: self.residual.map_or(0, |it| bytes(it.strides[axis])),
+        let blocks = output.shape.channels().div_ceil(LANES);
+        let at_once = if wide { 2 } else { 1 };
+        let of = |axis: usize, times: usize| Offsets {
+            input: bytes(times * input.strides[axis]),
+            output: bytes(times * output.strides[axis]),
+            residual: self.residual.map_or(0, |it| bytes(times * it.strides[axis])),
             ..Offsets::default()
         };
-        let of_block = Offsets { weights: bytes(taps * LANES), bias: bytes(LANES), ..of(1) };
+        let of_tile = Offsets {
+            weights: bytes(at_once * taps * LANES),
+            bias: bytes(at_once * LANES),
+            ..of(1, at_once)
+        };
+        let last = blocks - (blocks - 1) / at_once * at_once;
         Sweep {
             map: self.map.clone(),
             batch: self.map.images(output),
             groups: 1,
-            tiles: output.shape.channels().div_ceil(LANES),
-            strides: [of(0), Offsets::default(), of_block],
-            passes: [passes.clone(), passes],
+            tiles: blocks.div_ceil(at_once),
+            strides: [of(0, 1), Offsets::default(), of_tile],
+            passes: [passes(at_once), passes(last)],
         }
     }
 

@@ -240,8 +240,9 @@ impl Contraction {
     }
 
     /// A depthwise kernel for this many pixels in a row.
-    pub(super) fn depthwise(&self, row: usize, epilogue: Vec<Post>) -> Depthwise {
-        Depthwise { windows: self.windows.clone(), bias: self.bias, epilogue, pixels: row.min(7) }
+    pub(super) fn depthwise(&self, wide: bool, row: usize, epilogue: Vec<Post>) -> Depthwise {
+        let (windows, pixels) = (self.windows.clone(), row.min(7));
+        Depthwise { windows, bias: self.bias, epilogue, pixels, wide }
     }
 }
 

@@ -10,14 +10,15 @@
 //! | weights | up to 3 taps |
 //! | input | 1, in turn |
 //!
-//! So `P * V <= 12` with groups of three taps, and 14 with one.
+//! So `P * V <= 12` with groups of three taps, and 14 with one; 28 and 30 in a wide tile, whose vectors are two blocks
+//! of channels, joined as they are loaded.
 
+use super::Vector;
 use super::grid::finish;
 use super::reduction::Walk;
 use super::{
     Address, Axis, Epilogue, Grid, Instr, Operand, PIXEL, Pointer, Reduction, Start, Tile,
 };
-use super::{VECTORS, Vector};
 
 /// Unrolled instructions of a loop body: windows of 5x5 on six pixels are straight code.
 const BODY: u64 = 256;
@@ -49,32 +50,32 @@ impl Depthwise {
     pub fn tile(&self) -> Tile {
         let (grid, mut body) = (&self.grid, Vec::new());
         let free = grid.results();
-        assert!(free + 2 <= VECTORS, "no registers for {grid:?}");
+        assert!(free + 2 <= grid.limit(), "no registers for {grid:?}");
         self.start.emit(grid, &mut body);
         let reduction = Reduction::window(&self.taps);
         let taps = i32::try_from(reduction.steps()).expect("a window has few taps");
         let walk = Walk { vectors: 1, budget: BODY, step: 2 * u64::from(free), ahead: 0 };
         walk.emit(&reduction, &mut body, &mut |body, offsets| {
-            let group = usize::from(VECTORS - free - 1).min(3);
+            let group = usize::from(grid.limit() - free - 1).min(3);
             for (first, offsets) in (0..).step_by(group).zip(offsets.chunks(group)) {
-                for vector in 0..grid.vectors {
-                    let weights = (i32::from(vector) * taps + first) * PIXEL;
-                    self.group(vector, offsets, weights, body);
+                for register in 0..grid.registers() {
+                    self.group(register, offsets, (first, taps), body);
                 }
             }
         });
         finish(grid, &self.epilogue, free, &mut body);
-        Tile::new(body)
+        Tile::of_width(body, grid.wide)
     }
 
-    /// Some taps of one channel block, whose weights begin at a byte.
-    fn group(&self, vector: u8, taps: &[i32], weights: i32, body: &mut Vec<Instr>) {
+    /// Some taps of one register of channels; `at` is the first of so many.
+    fn group(&self, register: u8, taps: &[i32], at: (i32, i32), body: &mut Vec<Instr>) {
         let grid = &self.grid;
         let free = grid.results();
         let weight = |index: u8| Vector(free + 1 + index);
         for (index, _) in (0..).zip(taps) {
-            let offset = weights + i32::from(index) * PIXEL;
-            body.push(Instr::Load(weight(index), Address { base: Pointer::Weights, offset }));
+            let offset = (at.0 + i32::from(index)) * PIXEL;
+            let low = Address { base: Pointer::Weights, offset };
+            body.push(self.load(weight(index), register, low, at.1 * PIXEL));
         }
         let mut meetings = Vec::new();
         for (pixel, place) in (0..).zip(&grid.pixels) {
@@ -84,18 +85,30 @@ impl Depthwise {
         }
         meetings.sort_unstable();
         for same in meetings.chunk_by(|a, b| a.0 == b.0) {
-            let offset = same[0].0 + i32::from(vector) * self.input_pitch;
-            let place = Address { base: Pointer::Input, offset };
-            let input = if same.len() == 1 {
-                Operand::Memory(place)
-            } else {
-                body.push(Instr::Load(Vector(free), place));
-                Operand::Vector(Vector(free))
+            let place = Address { base: Pointer::Input, offset: same[0].0 };
+            let load = self.load(Vector(free), register, place, self.input_pitch);
+            let input = match load {
+                Instr::Load(_, place) if same.len() == 1 => Operand::Memory(place),
+                load => {
+                    body.push(load);
+                    Operand::Vector(Vector(free))
+                }
             };
             for &(_, index, pixel) in same {
-                let acc = grid.accumulator(pixel, vector);
+                let acc = grid.accumulator(pixel, register);
                 body.push(Instr::Fma { acc, a: weight(index), b: input });
             }
         }
+    }
+
+    /// Brings the blocks of a register, which lie `pitch` bytes apart from the address of the first block on.
+    fn load(&self, to: Vector, register: u8, first: Address, pitch: i32) -> Instr {
+        let block = self.grid.block(register);
+        let at = |block: u8| Address { offset: first.offset + i32::from(block) * pitch, ..first };
+        if !self.grid.wide {
+            return Instr::Load(to, at(block));
+        }
+        let high = (block + 1 < self.grid.vectors).then(|| at(block + 1));
+        Instr::Join(to, at(block), high)
     }
 }

@@ -32,7 +32,7 @@ impl<'a> Builder<'a> {
                 (Kernel::Winograd(kernel), params)
             }
             Way::Direct(_) if found.is_depthwise() => {
-                let kernel = found.depthwise(row, posts);
+                let kernel = found.depthwise(self.options.processor.wide, row, posts);
                 let params = self.depthwise_params(layer, found);
                 (Kernel::Depthwise(kernel), params)
             }
