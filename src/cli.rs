@@ -13,6 +13,7 @@ mod completions;
 mod darknet;
 mod dump;
 mod explain;
+mod export;
 mod files;
 mod fmt;
 mod graph;
@@ -80,6 +81,8 @@ enum Command {
     Fmt(fmt::Fmt),
     /// Draw the network as an SVG picture
     Graph(graph::Graph),
+    /// Write a net with its weights as an ONNX file
+    Export(export::Export),
     /// Completions for a shell
     Completions(completions::Completions),
 }
@@ -127,6 +130,7 @@ fn dispatch(terminal: &Terminal, command: &Command) -> Result<(), Stop> {
         Command::Ops(it) => it.run(terminal),
         Command::Fmt(it) => it.run(terminal),
         Command::Graph(it) => it.run(terminal),
+        Command::Export(it) => it.run(terminal),
         Command::Completions(it) => it.run(terminal),
     }
 }

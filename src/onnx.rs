@@ -1,7 +1,8 @@
-//! ONNX files: reading them safely, raising them to netc's operators.
+//! ONNX files: reading them safely, raising them to netc's operators, and writing nets as such files.
 //!
 //! ```text
 //! bytes --scan--> counts --read--> Model --raise--> Net (calls of operators) --build--> Graph + Weights
+//! Graph + Weights --export--> bytes
 //! ```
 //!
 //! Every extent is known when importing, so shape arithmetic disappears. Knows nothing of files: data
@@ -10,6 +11,7 @@
 mod budget;
 mod build;
 mod constant;
+pub mod export;
 mod fold;
 mod lint;
 mod names;

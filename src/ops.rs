@@ -1,10 +1,11 @@
 //! The operators: one file each, one table. Adding one costs its file and two lines here.
 //!
 //! An operator's file holds its arguments, shape rule with numbered constraints, parameters, cost,
-//! reference evaluation and nest. It knows no spans, graphs, layouts, tiles or code generation.
+//! reference evaluation, nest and ONNX's name for it. It knows no spans, graphs, layouts, tiles or code generation.
 //! Its doc comment is its manual page: `netc explain`, `netc ops` and `docs/operators.md` print it.
 
 pub mod args;
+pub mod onnx;
 
 mod axis;
 mod bias;
@@ -147,6 +148,9 @@ pub trait Operator: Sized + Clone + PartialEq + std::fmt::Debug {
     fn suppress(&self, _inputs: &[&Shape]) -> Option<Suppress> {
         None
     }
+
+    /// The operator in ONNX's operators; the last node makes the output.
+    fn onnx(&self, inputs: &[&Shape], output: &Shape) -> Vec<onnx::Node>;
 
     /// `f(it)` if the operator maps every element on its own, so that it can join another layer's epilogue.
     fn pointwise(&self) -> Option<Expr> {
@@ -342,6 +346,11 @@ macro_rules! operators {
             /// See [`Operator::suppress`].
             pub fn suppress(&self, inputs: &[&Shape]) -> Option<Suppress> {
                 match self { $(Op::$name(op) => op.suppress(inputs),)* }
+            }
+
+            /// See [`Operator::onnx`].
+            pub fn onnx(&self, inputs: &[&Shape], output: &Shape) -> Vec<onnx::Node> {
+                match self { $(Op::$name(op) => op.onnx(inputs, output),)* }
             }
 
             /// See [`Operator::pointwise`].

@@ -76,7 +76,7 @@ pub(super) enum PlainFormat {
 }
 
 /// Which net of a file, at which sizes.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "The net")]
 pub(super) struct NetArgs {
     /// The net, where the file has several

@@ -1,7 +1,7 @@
 //! Files in and out, and the faults of both.
 
 use std::fs::{File, Metadata};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{BufWriter, ErrorKind, Read, Write};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -191,13 +191,25 @@ pub(super) fn used(terminal: &Terminal, path: &str) -> Result<Source, String> {
 /// Writes a file whole or not at all: to a temporary file beside it, which then takes its place. `-` is
 /// standard output.
 pub(super) fn write(terminal: &Terminal, path: &Path, data: &[u8]) -> Result<(), Stop> {
+    stream(terminal, path, &mut |to| to.write_all(data))
+}
+
+/// [`write()`] for what `make` writes bit by bit.
+pub(super) fn stream(
+    terminal: &Terminal,
+    path: &Path,
+    make: &mut dyn FnMut(&mut dyn Write) -> std::io::Result<()>,
+) -> Result<(), Stop> {
     if path.as_os_str() == STREAM {
-        return terminal.write(data);
+        return terminal.stream(make);
     }
     let fail = |it: std::io::Error| Stop::Command(format!("cannot write `{}`: {it}", name(path)));
     let mut file =
         tempfile::Builder::new().prefix(".netc").tempfile_in(folder(path)).map_err(fail)?;
-    file.write_all(data).and_then(|()| file.as_file().sync_all()).map_err(fail)?;
+    let mut buffer = BufWriter::new(&mut file);
+    make(&mut buffer).and_then(|()| buffer.flush()).map_err(fail)?;
+    drop(buffer);
+    file.as_file().sync_all().map_err(fail)?;
     keep_mode(file.path(), path).map_err(fail)?;
     file.persist(path).map_err(|it| fail(it.error))?;
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::ffi::OsString;
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{BufWriter, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use super::args::{Color, Deny, ErrorFormat, TalkArgs};
@@ -83,8 +83,16 @@ impl Terminal {
 
     /// Writes data that need not be text.
     pub(super) fn write(&self, data: &[u8]) -> Result<(), Stop> {
-        let mut out = std::io::stdout().lock();
-        out.write_all(data).and_then(|()| out.flush()).map_err(|it| match it.kind() {
+        self.stream(&mut |out| out.write_all(data))
+    }
+
+    /// Writes data bit by bit.
+    pub(super) fn stream(
+        &self,
+        make: &mut dyn FnMut(&mut dyn Write) -> std::io::Result<()>,
+    ) -> Result<(), Stop> {
+        let mut out = BufWriter::new(std::io::stdout().lock());
+        make(&mut out).and_then(|()| out.flush()).map_err(|it| match it.kind() {
             ErrorKind::BrokenPipe => Stop::Closed,
             _ => Stop::Command(format!("cannot write to standard output: {it}")),
         })

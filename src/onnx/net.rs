@@ -32,7 +32,6 @@ pub(super) struct Item {
 pub(super) struct Call {
     pub(super) op: Op,
     /// The arguments that make `op`.
-    #[expect(dead_code, reason = "for the text that is to come")]
     pub(super) given: Vec<Given>,
     pub(super) operands: Vec<Id>,
     /// The values of its parameters, in the order of [`Op::params`].

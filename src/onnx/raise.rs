@@ -12,6 +12,7 @@ mod normalise;
 mod pool;
 mod product;
 mod rearrange;
+mod recognise;
 mod reduce;
 mod resize;
 mod step;
@@ -80,8 +81,9 @@ pub(super) struct Raise<'a> {
     values: HashMap<&'a str, Option<Value>>,
     /// Names of inputs of the net, for asking for their values.
     inputs: HashMap<Id, String>,
-    /// Values with more rows than the file's have, whose number only a run tells.
-    padded: HashSet<Id>,
+    /// Values with more rows than the file's have, whose number only a run tells; and how many rows of -1 the
+    /// file's have behind those.
+    padded: HashMap<Id, usize>,
     /// What the layers of this node are called.
     label: String,
     taken: names::Taken,
@@ -106,7 +108,7 @@ pub(super) fn raise(
         net: Net::default(),
         values: HashMap::new(),
         inputs: HashMap::new(),
-        padded: HashSet::new(),
+        padded: HashMap::new(),
         label: String::new(),
         taken: names::Taken::default(),
         budget: Budget::of(model.bytes),
@@ -197,13 +199,12 @@ impl<'a> Raise<'a> {
 
     fn raise_step(&mut self, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
         let operator = step.node.op_type.as_str();
-        let padded =
-            |it: &&Value| matches!(it, Value::Made(made) if self.padded.contains(&made.id));
-        if step.inputs.iter().find(padded).is_some() && !matches!(operator, "Identity" | "Cast") {
-            return Err(Fault::new(
-                "it reads the picks of a suppression, whose number is known only when the net runs; \
-                 cut the model before it",
-            ));
+        let picks = step.inputs.iter().find_map(|it| match it {
+            Value::Made(made) => self.padded.get(&made.id).copied(),
+            _ => None,
+        });
+        if let Some(rows) = picks.filter(|_| !matches!(operator, "Identity" | "Cast")) {
+            return detect::of_picks(self, step, rows);
         }
         let known = |it: &Value| matches!(it, Value::Absent | Value::Known(_) | Value::Stored(_));
         if fold::knows(operator) && step.inputs.iter().all(known) {
@@ -419,36 +420,6 @@ impl<'a> Raise<'a> {
         let call = Call { op, given: args.0, operands: ids, params };
         let id = self.net.add(Item { name, shape, call: Some(call) });
         Ok(Made { id, dims, element: proto::element::F32 })
-    }
-
-    /// The same value under other extents with as many elements.
-    pub(super) fn reshape(&mut self, value: &Value, dims: &[usize]) -> Result<Value, Fault> {
-        let from = self.dims(value)?;
-        if from == dims {
-            return Ok(value.clone());
-        }
-        if from.iter().product::<usize>() != dims.iter().product::<usize>() {
-            return Err(Fault::new(format!("{from:?} has not as many elements as {dims:?}")));
-        }
-        if let Some(constant) = self.known(value)? {
-            return Ok(Value::Known(constant.reshaped(dims.to_vec())));
-        }
-        let made = self.made(value)?;
-        let (old, new) = (constant::shape(&from)?, constant::shape(dims)?);
-        if old == new {
-            return Ok(Value::Made(Made { dims: dims.to_vec(), ..made }));
-        }
-        let args = super::net::args();
-        let result = if old.batch() == new.batch() && new.rank() == 2 {
-            self.call("flatten", args, &[Value::Made(made)], Vec::new())
-        } else {
-            let mut args = args.ints("shape", new.sample().iter().map(|&it| it as i64));
-            if old.batch() != new.batch() {
-                args = args.int("batch", new.batch());
-            }
-            self.call("reshape", args, &[Value::Made(made)], Vec::new())
-        };
-        result.map(|it| self.seen_as(it, dims))
     }
 
     /// The same value, which the file takes for one of these extents (a scalar, for one).

@@ -1,3 +1,4 @@
+use super::onnx::Node;
 use super::{Args, Operator, Violation, pointwise};
 use crate::nest::{Expr, Nest, Unary};
 use crate::shape::Shape;
@@ -38,5 +39,9 @@ impl Operator for Abs {
 
     fn pointwise(&self) -> Option<Expr> {
         Some(Expr::It.unary(Unary::Abs))
+    }
+
+    fn onnx(&self, _: &[&Shape], _: &Shape) -> Vec<Node> {
+        vec![Node::map("Abs")]
     }
 }

@@ -1,3 +1,4 @@
+use super::onnx::{Node, Operand};
 use super::{Args, Operator, Tolerance, Violation, broadcast};
 use crate::nest::{Binary, Nest};
 use crate::shape::Shape;
@@ -49,5 +50,10 @@ impl Operator for Add {
 
     fn tolerance(&self) -> Tolerance {
         Tolerance::Sum(8.0)
+    }
+
+    fn onnx(&self, inputs: &[&Shape], _: &Shape) -> Vec<Node> {
+        let operator = if inputs.len() == 2 { "Add" } else { "Sum" };
+        vec![Node::of(operator, Operand::inputs(inputs))]
     }
 }

@@ -1,3 +1,4 @@
+use super::onnx::{Node, Operand};
 use super::{Arg, Args, Operator, Tolerance, Violation, pointwise};
 use crate::nest::{Binary, Expr, Nest};
 use crate::shape::Shape;
@@ -54,5 +55,16 @@ impl Operator for Affine {
 
     fn tolerance(&self) -> Tolerance {
         Tolerance::Sum(4.0)
+    }
+
+    fn onnx(&self, _: &[&Shape], _: &Shape) -> Vec<Node> {
+        let scaled = Node::of("Mul", [Operand::Input(0), Operand::Number(self.scale)]);
+        let shifted = |it| Node::of("Add", [it, Operand::Number(self.shift)]);
+        match (self.scale == 1.0, self.shift == 0.0) {
+            (true, true) => vec![Node::map("Identity")],
+            (true, false) => vec![shifted(Operand::Input(0))],
+            (false, true) => vec![scaled],
+            (false, false) => vec![scaled, shifted(Operand::Node(0))],
+        }
     }
 }

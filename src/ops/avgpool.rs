@@ -1,3 +1,4 @@
+use super::onnx::{Node, Operand};
 use super::window::Frame;
 use super::{Arg, Args, Operator, Tolerance, Violation, pool};
 use crate::nest::{Affine, Binary, Expr, Nest, Reduction};
@@ -66,12 +67,7 @@ impl Operator for AvgPool {
         let output = self.infer(&[&input.shape]).expect("the input was accepted");
         let windows = self.windows(&input.shape);
         let mut exact = pool::eval(input, &output, &windows, 0.0, |sum, x| *sum += x);
-        let axes = windows.iter().zip(input.shape.spatial()).zip(output.spatial());
-        let taps = axes.fold(vec![1.0], |taps: Vec<f64>, ((window, &extent), &places)| {
-            let on_axis: Vec<f64> =
-                (0..places).map(|it| self.taps(window, it, extent) as f64).collect();
-            taps.iter().flat_map(|it| on_axis.iter().map(move |other| it * other)).collect()
-        });
+        let taps = self.all_taps(&windows, &input.shape, &output);
         for (i, (value, size)) in exact.value.iter_mut().zip(&mut exact.magnitude).enumerate() {
             *value /= taps[i % taps.len()];
             *size /= taps[i % taps.len()];
@@ -99,9 +95,44 @@ impl Operator for AvgPool {
     fn tolerance(&self) -> Tolerance {
         Tolerance::Sum(8.0)
     }
+
+    /// Where ONNX's pool does not count as this one does, it takes in zeros as if they were the input's and
+    /// divides by all taps, which a factor for each place puts right.
+    fn onnx(&self, inputs: &[&Shape], output: &Shape) -> Vec<Node> {
+        let windows = self.windows(inputs[0]);
+        let covered = pool::covered(&windows, inputs[0]);
+        let hangs = windows.iter().zip(&covered).any(|(it, covered)| it.after < covered.after);
+        if pool::pads_fit(&covered) && !(self.count_pad && hangs) {
+            let node = Node::map("AveragePool").windows(&covered);
+            return vec![node.int("count_include_pad", i64::from(self.count_pad))];
+        }
+        if pool::pads_fit(&covered) && pool::rounds_up(&windows, inputs[0]) {
+            let node = Node::map("AveragePool").windows(&windows);
+            return vec![node.int("ceil_mode", 1).int("count_include_pad", 1)];
+        }
+        let all: usize = windows.iter().map(|it| it.kernel).product();
+        let taps = self.all_taps(&windows, inputs[0], output);
+        let factors = taps.iter().map(|it| (all as f64 / it) as f32).collect();
+        let extents = [&[1, 1], output.spatial()].concat();
+        vec![
+            pool::pad(&covered, 0.0),
+            Node::of("AveragePool", [Operand::Node(0)]).windows(&pool::bare(&covered)),
+            Node::of("Mul", [Operand::Node(1), Operand::Numbers(factors, extents)]),
+        ]
+    }
 }
 
 impl AvgPool {
+    /// The taps that count at every place.
+    fn all_taps(&self, windows: &[Window], input: &Shape, output: &Shape) -> Vec<f64> {
+        let axes = windows.iter().zip(input.spatial()).zip(output.spatial());
+        axes.fold(vec![1.0], |taps: Vec<f64>, ((window, &extent), &places)| {
+            let on_axis: Vec<f64> =
+                (0..places).map(|it| self.taps(window, it, extent) as f64).collect();
+            taps.iter().flat_map(|it| on_axis.iter().map(move |other| it * other)).collect()
+        })
+    }
+
     /// The taps of one axis that count at a place.
     fn taps(&self, window: &Window, place: usize, extent: usize) -> usize {
         let (first, last) = match self.count_pad {

@@ -1,3 +1,4 @@
+use super::onnx::{Node, Operand};
 use super::{Arg, Args, Init, Operator, ParamSpec, Role, Tolerance, Violation};
 use crate::nest::{Affine, Binary, Buffer, Expr, Nest, Unary};
 use crate::shape::Shape;
@@ -96,5 +97,10 @@ impl Operator for Bn {
 
     fn tolerance(&self) -> Tolerance {
         Tolerance::Sum(8.0)
+    }
+
+    fn onnx(&self, _: &[&Shape], _: &Shape) -> Vec<Node> {
+        let operands = [Operand::Input(0)].into_iter().chain((0..4).map(Operand::Param));
+        vec![Node::of("BatchNormalization", operands).number("epsilon", self.eps)]
     }
 }

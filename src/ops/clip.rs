@@ -1,3 +1,4 @@
+use super::onnx::{Node, Operand};
 use super::{Arg, Args, Operator, Violation, pointwise};
 use crate::nest::{Binary, Expr, Nest};
 use crate::shape::Shape;
@@ -63,5 +64,10 @@ impl Operator for Clip {
             Some(max) => low.binary(Binary::Min, Expr::Const(max)),
             None => low,
         })
+    }
+
+    fn onnx(&self, _: &[&Shape], _: &Shape) -> Vec<Node> {
+        let [min, max] = [self.min, self.max].map(|it| it.map_or(Operand::Absent, Operand::Number));
+        vec![Node::of("Clip", [Operand::Input(0), min, max])]
     }
 }

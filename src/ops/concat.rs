@@ -1,3 +1,4 @@
+use super::onnx::{Node, Operand};
 use super::{Arg, Args, Operator, Violation, axis, sized};
 use crate::nest::{Affine, Buffer, Expr, Nest, Stage};
 use crate::shape::Shape;
@@ -102,5 +103,9 @@ impl Operator for Concat {
             start += input.dims()[along];
         }
         Nest { temps: Vec::new(), stages }
+    }
+
+    fn onnx(&self, inputs: &[&Shape], _: &Shape) -> Vec<Node> {
+        vec![Node::of("Concat", Operand::inputs(inputs)).int("axis", self.axis)]
     }
 }

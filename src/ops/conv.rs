@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use super::bias::Bias;
+use super::onnx::{self, Node, Operand};
 use super::window::{self, Frame, Space};
 use super::{Arg, Args, Init, Operator, ParamSpec, Role, Tolerance, Violation, sized};
 use crate::nest::{Affine, Binary, Buffer, Expr, Nest, Reduction, Stage};
@@ -186,6 +187,22 @@ impl Operator for Conv {
 
     fn tolerance(&self) -> Tolerance {
         Tolerance::Sum(8.0)
+    }
+
+    fn onnx(&self, inputs: &[&Shape], _: &Shape) -> Vec<Node> {
+        let windows = self.windows(inputs[0]);
+        let mut nodes = Vec::new();
+        let mut weight = Operand::Param(0);
+        if self.flip {
+            let all = |it: i64| Operand::Ints(vec![it; windows.len()]);
+            let axes = Operand::Ints(onnx::ints(2..inputs[0].rank()));
+            nodes.push(Node::of("Slice", [weight, all(-1), all(i64::MIN), axes, all(-1)]));
+            weight = Operand::Node(0);
+        }
+        let bias = self.bias.is_present().then_some(Operand::Param(1));
+        let operands = [Operand::Input(0), weight].into_iter().chain(bias);
+        nodes.push(Node::of("Conv", operands).windows(&windows).groups(self.groups));
+        nodes
     }
 }
 

@@ -1,5 +1,6 @@
 use super::bias::Bias;
 use super::conv::{Channels, check_groups};
+use super::onnx::{Node, Operand};
 use super::window::{self, Frame, Space};
 use super::{Arg, Args, Init, Operator, ParamSpec, Role, Tolerance, Violation, sized};
 use crate::nest::{Affine, Binary, Buffer, Expr, Guard, Index, Nest, Reduction};
@@ -186,6 +187,14 @@ impl Operator for Deconv {
 
     fn tolerance(&self) -> Tolerance {
         Tolerance::Sum(8.0)
+    }
+
+    fn onnx(&self, inputs: &[&Shape], _: &Shape) -> Vec<Node> {
+        let windows = self.gather(inputs[0]);
+        let params = (0..1 + usize::from(self.bias.is_present())).map(Operand::Param);
+        let added = (0..windows.len()).map(|it| self.output_pad.get(it).unwrap_or(0));
+        let node = Node::of("ConvTranspose", [Operand::Input(0)].into_iter().chain(params));
+        vec![node.windows(&windows).groups(self.groups).ints("output_padding", added)]
     }
 }
 

@@ -1,3 +1,4 @@
+use super::onnx::{Node, Operand};
 use super::{Arg, Args, Operator, Violation, pointwise};
 use crate::nest::{Expr, Nest};
 use crate::shape::Shape;
@@ -52,5 +53,9 @@ impl Operator for Dropout {
 
     fn is_identity(&self) -> bool {
         true
+    }
+
+    fn onnx(&self, _: &[&Shape], _: &Shape) -> Vec<Node> {
+        vec![Node::of("Dropout", [Operand::Input(0), Operand::Number(self.p)])]
     }
 }

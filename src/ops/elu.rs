@@ -1,3 +1,4 @@
+use super::onnx::Node;
 use super::{Arg, Args, Operator, Tolerance, Violation, pointwise};
 use crate::nest::{Binary, Expr, Nest, Unary};
 use crate::shape::Shape;
@@ -56,5 +57,9 @@ impl Operator for Elu {
 
     fn tolerance(&self) -> Tolerance {
         Tolerance::Sum(16.0)
+    }
+
+    fn onnx(&self, _: &[&Shape], _: &Shape) -> Vec<Node> {
+        vec![Node::map("Elu").number("alpha", self.alpha)]
     }
 }

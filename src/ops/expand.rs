@@ -1,3 +1,4 @@
+use super::onnx::{self, Node, Operand};
 use super::{Arg, Args, Operator, Violation, sized};
 use crate::nest::{Affine, Buffer, Expr, Nest};
 use crate::shape::Shape;
@@ -79,5 +80,12 @@ impl Operator for Expand {
             _ => Affine::axis(it),
         };
         Nest::each(output, Expr::load(Buffer::Input(0), (0..output.rank()).map(place)))
+    }
+
+    /// An extent of 1 asks for nothing, so that what does not grow may have any extent.
+    fn onnx(&self, inputs: &[&Shape], output: &Shape) -> Vec<Node> {
+        let grown = |(&from, &to): (&usize, &usize)| if from == to { 1 } else { to };
+        let extents = onnx::ints(inputs[0].dims().iter().zip(output.dims()).map(grown));
+        vec![Node::of("Expand", [Operand::Input(0), Operand::Ints(extents)])]
     }
 }

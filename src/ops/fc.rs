@@ -1,4 +1,5 @@
 use super::bias::Bias;
+use super::onnx::{Node, Operand};
 use super::{Arg, Args, Init, Operator, ParamSpec, Role, Tolerance, Violation, sized};
 use crate::nest::{Affine, Binary, Buffer, Expr, Nest, Reduction};
 use crate::shape::Shape;
@@ -115,5 +116,10 @@ impl Operator for Fc {
 
     fn tolerance(&self) -> Tolerance {
         Tolerance::Sum(8.0)
+    }
+
+    fn onnx(&self, _: &[&Shape], _: &Shape) -> Vec<Node> {
+        let params = (0..1 + usize::from(self.bias.is_present())).map(Operand::Param);
+        vec![Node::of("Gemm", [Operand::Input(0)].into_iter().chain(params)).int("transB", 1)]
     }
 }

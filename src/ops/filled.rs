@@ -1,3 +1,4 @@
+use super::onnx::{Node, Operand};
 use super::{Args, Operator, Violation};
 use crate::nest::{Affine, Binary, Buffer, Expr, Nest, Reduction, Unary};
 use crate::shape::Shape;
@@ -54,5 +55,21 @@ impl Operator for Filled {
         let one = sign.binary(Binary::Mul, half()).binary(Binary::Add, half());
         let rows = [inputs[0].dims()[0]];
         Nest::each(output, Expr::reduce(Reduction::Sum, &rows, Vec::new(), one))
+    }
+
+    /// `(sign(sign(x) + 1/2) + 1) / 2` is 1 where the first number of a row is not negative.
+    fn onnx(&self, _: &[&Shape], _: &Shape) -> Vec<Node> {
+        let list = |it: i64| Operand::Ints(vec![it]);
+        let half = || Operand::Number(0.5);
+        vec![
+            Node::of("Slice", [Operand::Input(0), list(0), list(1), list(1)]),
+            Node::of("Sign", [Operand::Node(0)]),
+            Node::of("Add", [Operand::Node(1), half()]),
+            Node::of("Sign", [Operand::Node(2)]),
+            Node::of("Mul", [Operand::Node(3), half()]),
+            Node::of("Add", [Operand::Node(4), half()]),
+            Node::of("ReduceSum", [Operand::Node(5), Operand::Ints(vec![0, 1])]).int("keepdims", 0),
+            Node::of("Reshape", [Operand::Node(6), list(1)]),
+        ]
     }
 }

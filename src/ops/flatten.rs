@@ -1,3 +1,4 @@
+use super::onnx::Node;
 use super::{Args, Operator, Violation, pointwise};
 use crate::nest::{Affine, Buffer, Expr, Nest, Stage};
 use crate::shape::Shape;
@@ -45,5 +46,9 @@ impl Operator for Flatten {
             value: Expr::load(Buffer::Input(0), (0..input.rank()).map(Affine::axis)),
         };
         Nest { temps: Vec::new(), stages: vec![stage] }
+    }
+
+    fn onnx(&self, _: &[&Shape], _: &Shape) -> Vec<Node> {
+        vec![Node::map("Flatten").int("axis", 1)]
     }
 }

@@ -1,3 +1,4 @@
+use super::onnx::{self, Node, Operand};
 use super::{Arg, Args, Operator, Tolerance, Violation, pool};
 use crate::nest::{Binary, Expr, Nest, Reduction};
 use crate::shape::{Shape, Window};
@@ -75,5 +76,13 @@ impl Operator for Gap {
 
     fn tolerance(&self) -> Tolerance {
         Tolerance::Sum(8.0)
+    }
+
+    fn onnx(&self, inputs: &[&Shape], _: &Shape) -> Vec<Node> {
+        if self.keep {
+            return vec![Node::map("GlobalAveragePool")];
+        }
+        let axes = Operand::Ints(onnx::ints(2..inputs[0].rank()));
+        vec![Node::of("ReduceMean", [Operand::Input(0), axes]).int("keepdims", 0)]
     }
 }

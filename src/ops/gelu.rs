@@ -1,3 +1,4 @@
+use super::onnx::Node;
 use super::{Args, Operator, Tolerance, Violation, pointwise};
 use crate::nest::{Binary, Expr, Nest, Unary};
 use crate::shape::Shape;
@@ -48,5 +49,9 @@ impl Operator for Gelu {
 
     fn tolerance(&self) -> Tolerance {
         Tolerance::Sum(12.0)
+    }
+
+    fn onnx(&self, _: &[&Shape], _: &Shape) -> Vec<Node> {
+        vec![Node::map("Gelu")]
     }
 }

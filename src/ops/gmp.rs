@@ -1,3 +1,4 @@
+use super::onnx::{self, Node, Operand};
 use super::{Arg, Args, Operator, Violation, pool};
 use crate::nest::{Nest, Reduction};
 use crate::shape::{Shape, Window};
@@ -62,5 +63,13 @@ impl Operator for Gmp {
 
     fn lower(&self, inputs: &[&Shape], output: &Shape) -> Nest {
         pool::lower_global(Reduction::Max, inputs[0], output, |it| it)
+    }
+
+    fn onnx(&self, inputs: &[&Shape], _: &Shape) -> Vec<Node> {
+        if self.keep {
+            return vec![Node::map("GlobalMaxPool")];
+        }
+        let axes = Operand::Ints(onnx::ints(2..inputs[0].rank()));
+        vec![Node::of("ReduceMax", [Operand::Input(0), axes]).int("keepdims", 0)]
     }
 }

@@ -1,3 +1,4 @@
+use super::onnx::Node;
 use super::{Arg, Args, Operator, Tolerance, Violation, pointwise};
 use crate::nest::{Binary, Expr, Nest};
 use crate::shape::Shape;
@@ -62,5 +63,9 @@ impl Operator for HardSigmoid {
 
     fn tolerance(&self) -> Tolerance {
         Tolerance::Sum(8.0)
+    }
+
+    fn onnx(&self, _: &[&Shape], _: &Shape) -> Vec<Node> {
+        vec![Node::map("HardSigmoid").number("alpha", self.alpha).number("beta", self.beta)]
     }
 }

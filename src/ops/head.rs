@@ -1,5 +1,6 @@
 //! What heads that predict boxes from anchors share.
 
+use super::onnx::{self, Node, Operand};
 use super::{Arg, Args, Violation};
 use crate::nest::{Affine, Binary, Buffer, Expr, Stage, Unary};
 use crate::shape::Shape;
@@ -159,6 +160,50 @@ impl Head {
             centre(1, 0),
             self.stage(input, Affine::of(&[(2, 1)], 2), &[2], extent),
             Stage::each(Buffer::Temp(0), &self.cells(input), objectness),
+        ]
+    }
+
+    /// The nodes of both: rows of `[N, A, 5 + classes, H * W]`, each kind in its own way; `share` makes that of
+    /// each class of axis 2.
+    pub(super) fn onnx(
+        &self,
+        input: &Shape,
+        output: &Shape,
+        unit: [f32; 2],
+        share: impl Fn(Operand) -> Node,
+    ) -> Vec<Node> {
+        let (anchors, [height, width]) = (self.anchors.len(), [input.dims()[2], input.dims()[3]]);
+        let cells = height * width;
+        let columns = (0..cells).map(|it| (it % width) as f32);
+        let grid = columns.chain((0..cells).map(|it| (it / width) as f32)).collect();
+        let [rows, columns] = self.strides();
+        let sizes = self.anchors.iter().flat_map(|it| [it.0 * unit[1], it.1 * unit[0]]);
+        let extents = |it: &[usize]| Operand::Ints(onnx::ints(it.iter().copied()));
+        let rows_of = |from: usize, to: usize| {
+            let lists = [&[from], &[to], &[2]].map(|it| extents(it));
+            Node::of("Slice", [Operand::Node(0)].into_iter().chain(lists))
+        };
+        let made = Operand::Node;
+        vec![
+            Node::of(
+                "Reshape",
+                [Operand::Input(0), extents(&[0, anchors, self.channel(1), cells])],
+            ),
+            rows_of(0, 2),
+            Node::of("Sigmoid", [made(1)]),
+            Node::of("Add", [made(2), Operand::Numbers(grid, vec![2, cells])]),
+            Node::of("Mul", [made(3), Operand::Numbers(vec![columns, rows], vec![2, 1])]),
+            rows_of(2, 4),
+            Node::of("Exp", [made(5)]),
+            Node::of("Mul", [made(6), Operand::Numbers(sizes.collect(), vec![anchors, 2, 1])]),
+            rows_of(4, BOX),
+            Node::of("Sigmoid", [made(8)]),
+            rows_of(BOX, self.channel(1)),
+            share(made(10)),
+            Node::of("Mul", [made(9), made(11)]),
+            Node::of("Concat", [made(4), made(7), made(12)]).int("axis", 2),
+            Node::of("Transpose", [made(13)]).ints("perm", [0, 2, 1, 3]),
+            Node::of("Reshape", [made(14), extents(&[0, output.dims()[1], output.dims()[2]])]),
         ]
     }
 

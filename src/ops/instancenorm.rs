@@ -1,3 +1,4 @@
+use super::onnx::{Node, Operand};
 use super::{Arg, Args, Init, Operator, ParamSpec, Role, Tolerance, Violation};
 use crate::nest::{Affine, Binary, Buffer, Expr, Nest, Reduction, Stage, Unary};
 use crate::shape::Shape;
@@ -111,5 +112,10 @@ impl Operator for InstanceNorm {
 
     fn tolerance(&self) -> Tolerance {
         Tolerance::Sum(32.0)
+    }
+
+    fn onnx(&self, _: &[&Shape], _: &Shape) -> Vec<Node> {
+        let operands = [Operand::Input(0), Operand::Param(0), Operand::Param(1)];
+        vec![Node::of("InstanceNormalization", operands).number("epsilon", self.eps)]
     }
 }

@@ -1,3 +1,4 @@
+use super::onnx::{Node, Operand};
 use super::{Arg, Args, Operator, Tolerance, Violation, axis};
 use crate::nest::{Affine, Binary, Buffer, Expr, Nest, Reduction, Stage, Unary};
 use crate::shape::Shape;
@@ -77,5 +78,14 @@ impl Operator for L2Norm {
 
     fn tolerance(&self) -> Tolerance {
         Tolerance::Sum(16.0)
+    }
+
+    fn onnx(&self, _: &[&Shape], _: &Shape) -> Vec<Node> {
+        let x = Operand::Input(0);
+        vec![
+            Node::of("ReduceL2", [x.clone(), Operand::Ints(vec![self.axis])]).int("keepdims", 1),
+            Node::of("Clip", [Operand::Node(0), Operand::Number(self.eps)]),
+            Node::of("Div", [x, Operand::Node(1)]),
+        ]
     }
 }

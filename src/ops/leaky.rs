@@ -1,3 +1,4 @@
+use super::onnx::Node;
 use super::{Arg, Args, Operator, Violation, pointwise};
 use crate::nest::{Binary, Expr, Nest};
 use crate::shape::Shape;
@@ -46,5 +47,9 @@ impl Operator for Leaky {
     fn pointwise(&self) -> Option<Expr> {
         let below = Expr::Const(self.slope).binary(Binary::Mul, Expr::It);
         Some(Expr::It.binary(Binary::Positive, below))
+    }
+
+    fn onnx(&self, _: &[&Shape], _: &Shape) -> Vec<Node> {
+        vec![Node::map("LeakyRelu").number("alpha", self.slope)]
     }
 }

@@ -1,3 +1,4 @@
+use super::onnx::Node;
 use super::{Args, Operator, Tolerance, Violation, pointwise};
 use crate::nest::{Expr, Nest, Unary};
 use crate::shape::Shape;
@@ -42,5 +43,9 @@ impl Operator for Log {
 
     fn tolerance(&self) -> Tolerance {
         Tolerance::Ulps(4)
+    }
+
+    fn onnx(&self, _: &[&Shape], _: &Shape) -> Vec<Node> {
+        vec![Node::map("Log")]
     }
 }

@@ -1,3 +1,4 @@
+use super::onnx::Node;
 use super::{Arg, Args, Operator, Tolerance, Violation, axis, softmax};
 use crate::nest::{Affine, Binary, Buffer, Nest, Stage, Unary};
 use crate::shape::Shape;
@@ -71,5 +72,9 @@ impl Operator for LogSoftmax {
 
     fn tolerance(&self) -> Tolerance {
         Tolerance::Sum(32.0)
+    }
+
+    fn onnx(&self, _: &[&Shape], _: &Shape) -> Vec<Node> {
+        vec![Node::map("LogSoftmax").int("axis", self.axis)]
     }
 }

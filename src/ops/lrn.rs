@@ -1,3 +1,4 @@
+use super::onnx::{self, Node, Operand};
 use super::{Arg, Args, Operator, Tolerance, Violation, axis};
 use crate::nest::{Affine, Binary, Buffer, Expr, Guard, Nest, Reduction, Stage};
 use crate::shape::Shape;
@@ -105,6 +106,24 @@ impl Operator for Lrn {
 
     fn tolerance(&self) -> Tolerance {
         Tolerance::Sum(64.0)
+    }
+
+    /// ONNX Runtime takes only pictures, so other values are seen as some.
+    fn onnx(&self, inputs: &[&Shape], output: &Shape) -> Vec<Node> {
+        let size = i64::try_from(self.size).expect("extents are small");
+        let of = |x| {
+            let node = Node::of("LRN", [x]).int("size", size).number("alpha", self.alpha);
+            node.number("beta", self.beta).number("bias", self.k)
+        };
+        if inputs[0].rank() == 4 {
+            return vec![of(Operand::Input(0))];
+        }
+        let shown = onnx::ints([0].into_iter().chain(output.sample().iter().copied()));
+        vec![
+            Node::of("Reshape", [Operand::Input(0), Operand::Ints(vec![0, 0, -1, 1])]),
+            of(Operand::Node(0)),
+            Node::of("Reshape", [Operand::Node(1), Operand::Ints(shown)]),
+        ]
     }
 }
 

@@ -1,3 +1,4 @@
+use super::onnx::{Node, Operand};
 use super::{Args, Operator, Tolerance, Violation, sized};
 use crate::nest::{Affine, Binary, Buffer, Expr, Nest, Reduction};
 use crate::shape::Shape;
@@ -113,6 +114,10 @@ impl Operator for MatMul {
 
     fn tolerance(&self) -> Tolerance {
         Tolerance::Sum(8.0)
+    }
+
+    fn onnx(&self, inputs: &[&Shape], _: &Shape) -> Vec<Node> {
+        vec![Node::of("MatMul", Operand::inputs(inputs))]
     }
 }
 

@@ -1,3 +1,4 @@
+use super::onnx::{Node, Operand};
 use super::window::Frame;
 use super::{Arg, Args, Operator, Violation, pool};
 use crate::nest::{Nest, Reduction};
@@ -65,5 +66,14 @@ impl Operator for MaxPool {
     fn lower(&self, inputs: &[&Shape], output: &Shape) -> Nest {
         let windows = self.windows(inputs[0]);
         Nest::each(output, pool::reduce(Reduction::Max, &windows, inputs[0], output))
+    }
+
+    fn onnx(&self, inputs: &[&Shape], _: &Shape) -> Vec<Node> {
+        let windows = pool::covered(&self.windows(inputs[0]), inputs[0]);
+        if pool::pads_fit(&windows) {
+            return vec![Node::map("MaxPool").windows(&windows)];
+        }
+        let pool = Node::of("MaxPool", [Operand::Node(0)]).windows(&pool::bare(&windows));
+        vec![pool::pad(&windows, f32::NEG_INFINITY), pool]
     }
 }

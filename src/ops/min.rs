@@ -1,3 +1,4 @@
+use super::onnx::{Node, Operand};
 use super::{Args, Operator, Violation, broadcast};
 use crate::nest::{Binary, Nest};
 use crate::shape::Shape;
@@ -45,5 +46,9 @@ impl Operator for Min {
 
     fn lower(&self, inputs: &[&Shape], output: &Shape) -> Nest {
         broadcast::lower(Binary::Min, inputs, output)
+    }
+
+    fn onnx(&self, inputs: &[&Shape], _: &Shape) -> Vec<Node> {
+        vec![Node::of("Min", Operand::inputs(inputs))]
     }
 }

@@ -1,3 +1,4 @@
+use super::onnx::Node;
 use super::{Args, Operator, Tolerance, Violation, pointwise};
 use crate::nest::{Binary, Expr, Nest, Unary};
 use crate::shape::Shape;
@@ -49,5 +50,9 @@ impl Operator for Mish {
 
     fn tolerance(&self) -> Tolerance {
         Tolerance::Sum(16.0)
+    }
+
+    fn onnx(&self, _: &[&Shape], _: &Shape) -> Vec<Node> {
+        vec![Node::map("Mish")]
     }
 }

@@ -1,3 +1,4 @@
+use super::onnx::{self, Node, Operand};
 use super::{Arg, Args, Operator, Violation, sized};
 use crate::nest::Nest;
 use crate::nest::suppress::{Form, Suppress};
@@ -113,6 +114,23 @@ impl Operator for Nms {
 
     fn suppress(&self, inputs: &[&Shape]) -> Option<Suppress> {
         Some(self.kernel(inputs[1]))
+    }
+
+    /// ONNX's value has a row for each pick and no more, so enough rows of -1 follow and are cut.
+    fn onnx(&self, inputs: &[&Shape], output: &Shape) -> Vec<Node> {
+        let rows = i64::try_from(output.dims()[0]).expect("extents are small");
+        let most = i64::try_from(self.each(inputs[1])).expect("extents are small");
+        let score = self.score.map_or(Operand::Absent, Operand::Number);
+        let limits = [Operand::Ints(vec![most]), Operand::Number(self.iou), score];
+        let form = i64::from(self.form == Form::Centre);
+        let list = |it: &[i64]| Operand::Ints(it.to_vec());
+        let picks = Node::of("NonMaxSuppression", Operand::inputs(inputs).chain(limits));
+        vec![
+            picks.int("center_point_box", form),
+            Node::of("Cast", [Operand::Node(0)]).int("to", onnx::F32),
+            Node::of("Pad", [Operand::Node(1), list(&[0, 0, rows, 0]), Operand::Number(-1.0)]),
+            Node::of("Slice", [Operand::Node(2), list(&[0]), list(&[rows]), list(&[0])]),
+        ]
     }
 }
 

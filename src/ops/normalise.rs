@@ -1,3 +1,4 @@
+use super::onnx::{Node, Operand};
 use super::{Arg, Args, Operator, Tolerance, Violation};
 use crate::nest::{Affine, Binary, Buffer, Expr, Nest};
 use crate::shape::Shape;
@@ -86,6 +87,12 @@ impl Operator for Normalise {
 
     fn tolerance(&self) -> Tolerance {
         Tolerance::Sum(8.0)
+    }
+
+    fn onnx(&self, inputs: &[&Shape], _: &Shape) -> Vec<Node> {
+        let [mean, std] =
+            [&self.mean, &self.std].map(|it| Operand::channels(self.of(it, inputs[0]), inputs[0]));
+        vec![Node::of("Sub", [Operand::Input(0), mean]), Node::of("Div", [Operand::Node(0), std])]
     }
 }
 

@@ -1,3 +1,4 @@
+use super::onnx::{self, Node, Operand};
 use super::{Arg, Args, Operator, Violation, sized, window};
 use crate::nest::{Affine, Buffer, Expr, Guard, Index, Nest};
 use crate::shape::{PerAxis, Shape};
@@ -136,6 +137,19 @@ impl Operator for Pad {
             return Nest::each(output, x);
         }
         Nest::each(output, Expr::Choose(guards, Box::new(x), Box::new(Expr::Const(self.value))))
+    }
+
+    fn onnx(&self, inputs: &[&Shape], _: &Shape) -> Vec<Node> {
+        let around: Vec<_> = (0..inputs[0].rank()).map(|it| self.around(it)).collect();
+        let before = around.iter().map(|it| it.0);
+        let pads = Operand::Ints(onnx::ints(before.chain(around.iter().map(|it| it.1))));
+        let (mode, value) = match self.mode {
+            Mode::Constant => ("constant", Operand::Number(self.value)),
+            Mode::Reflect => ("reflect", Operand::Absent),
+            Mode::Edge => ("edge", Operand::Absent),
+            Mode::Wrap => ("wrap", Operand::Absent),
+        };
+        vec![Node::of("Pad", [Operand::Input(0), pads, value]).word("mode", mode)]
     }
 }
 

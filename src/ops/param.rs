@@ -1,4 +1,5 @@
 use super::args::Value;
+use super::onnx::{Node, Operand};
 use super::{Arg, Args, Init, Operator, ParamSpec, Role, Violation, sized};
 use crate::nest::{Affine, Buffer, Expr, Nest};
 use crate::shape::Shape;
@@ -86,6 +87,10 @@ impl Operator for Param {
     fn lower(&self, _: &[&Shape], output: &Shape) -> Nest {
         let at = (0..output.rank()).map(Affine::axis);
         Nest::each(output, Expr::load(Buffer::Param(0), at))
+    }
+
+    fn onnx(&self, _: &[&Shape], _: &Shape) -> Vec<Node> {
+        vec![Node::of("Identity", [Operand::Param(0)])]
     }
 }
 

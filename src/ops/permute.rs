@@ -1,3 +1,4 @@
+use super::onnx::Node;
 use super::{Arg, Args, Operator, Violation};
 use crate::nest::{Affine, Buffer, Expr, Nest, Stage};
 use crate::shape::Shape;
@@ -69,5 +70,9 @@ impl Operator for Permute {
             value: Expr::load(Buffer::Input(0), (0..input.rank()).map(Affine::axis)),
         };
         Nest { temps: Vec::new(), stages: vec![stage] }
+    }
+
+    fn onnx(&self, _: &[&Shape], _: &Shape) -> Vec<Node> {
+        vec![Node::map("Transpose").ints("perm", self.order.iter().map(|&it| it as usize))]
     }
 }

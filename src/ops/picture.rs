@@ -1,4 +1,5 @@
 use super::args::Value;
+use super::onnx::Node;
 use super::{Arg, Args, Operator, Violation, pointwise};
 use crate::nest::{Expr, Nest};
 use crate::shape::Shape;
@@ -141,6 +142,10 @@ impl Operator for Picture {
 
     fn is_identity(&self) -> bool {
         true
+    }
+
+    fn onnx(&self, _: &[&Shape], _: &Shape) -> Vec<Node> {
+        vec![Node::map("Identity")]
     }
 }
 

@@ -1,5 +1,6 @@
 //! What maximum and average pooling share.
 
+use super::onnx::{self, Node, Operand};
 use super::window::{self, Frame, Space};
 use super::{Arg, Args, Violation, sized};
 use crate::nest::{Affine, Buffer, Expr, Nest, Reduction};
@@ -133,4 +134,40 @@ pub(super) fn lower_global(
     let at = [0, 1].map(Affine::axis).into_iter().chain(spatial);
     let all = Expr::reduce(op, input.spatial(), Vec::new(), Expr::load(Buffer::Input(0), at));
     Nest::each(output, finish(all))
+}
+
+/// The same windows without `ceil`: rows after the last are padded as far as the last place reaches.
+pub(super) fn covered(windows: &[Window], input: &Shape) -> Vec<Window> {
+    let cover = |(window, &extent): (&Window, &usize)| {
+        let last = (window.places(extent) - 1) * window.stride + window.reach();
+        let after = if window.ceil { last.saturating_sub(extent + window.before) } else { 0 };
+        Window { after: window.after.max(after), ceil: false, ..*window }
+    };
+    windows.iter().zip(input.spatial()).map(cover).collect()
+}
+
+/// Whether the number of places is rounded up on every axis, no place starting in the padding after the input.
+pub(super) fn rounds_up(windows: &[Window], input: &Shape) -> bool {
+    windows.iter().zip(input.spatial()).all(|(it, &extent)| {
+        let room = extent + it.before + it.after - it.reach();
+        it.ceil && it.places(extent) == room.div_ceil(it.stride) + 1
+    })
+}
+
+/// Whether ONNX's pools take these pads: fewer than the kernel has taps.
+pub(super) fn pads_fit(windows: &[Window]) -> bool {
+    windows.iter().all(|it| it.before.max(it.after) < it.kernel)
+}
+
+/// The same windows without padding.
+pub(super) fn bare(windows: &[Window]) -> Vec<Window> {
+    windows.iter().map(|it| Window { before: 0, after: 0, ..*it }).collect()
+}
+
+/// The padding of windows, as a node of its own.
+pub(super) fn pad(windows: &[Window], value: f32) -> Node {
+    let before = [0; 2].into_iter().chain(windows.iter().map(|it| it.before));
+    let after = [0; 2].into_iter().chain(windows.iter().map(|it| it.after));
+    let pads = Operand::Ints(onnx::ints(before.chain(after)));
+    Node::of("Pad", [Operand::Input(0), pads, Operand::Number(value)])
 }

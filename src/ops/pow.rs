@@ -1,3 +1,4 @@
+use super::onnx::{self, Node};
 use super::{Args, Operator, Tolerance, Violation, broadcast};
 use crate::nest::{Binary, Nest};
 use crate::shape::Shape;
@@ -49,5 +50,9 @@ impl Operator for Pow {
 
     fn tolerance(&self) -> Tolerance {
         Tolerance::Ulps(16)
+    }
+
+    fn onnx(&self, inputs: &[&Shape], _: &Shape) -> Vec<Node> {
+        onnx::fold("Pow", inputs)
     }
 }

@@ -1,3 +1,4 @@
+use super::onnx::{self, Node, Operand};
 use super::{Arg, Args, Init, Operator, ParamSpec, Role, Violation};
 use crate::nest::{Affine, Binary, Buffer, Expr, Nest};
 use crate::shape::Shape;
@@ -68,5 +69,11 @@ impl Operator for Prelu {
         let slope = Expr::load(Buffer::Param(0), [channel]);
         let below = slope.binary(Binary::Mul, x.clone());
         Nest::each(output, x.binary(Binary::Positive, below))
+    }
+
+    fn onnx(&self, inputs: &[&Shape], _: &Shape) -> Vec<Node> {
+        let slopes = if self.shared { 1 } else { inputs[0].channels() };
+        let slope = Operand::Shaped(0, onnx::per_channel(slopes, inputs[0]));
+        vec![Node::of("PRelu", [Operand::Input(0), slope])]
     }
 }

@@ -1,3 +1,4 @@
+use super::onnx::{Node, Operand};
 use super::{Arg, Args, Operator, Tolerance, Violation, axis};
 use crate::nest::{Affine, Binary, Buffer, Expr, Nest, Reduction};
 use crate::shape::Shape;
@@ -162,6 +163,23 @@ impl Operator for Reduce {
             // Each factor may round once; a product of n factors is n roundings off.
             Combine::Product => Tolerance::Sum(1024.0),
         }
+    }
+
+    /// A value of ONNX's may have no axis; here it has one of extent 1.
+    fn onnx(&self, inputs: &[&Shape], _: &Shape) -> Vec<Node> {
+        let operator = match self.op {
+            Combine::Sum => "ReduceSum",
+            Combine::Mean => "ReduceMean",
+            Combine::Max => "ReduceMax",
+            Combine::Min => "ReduceMin",
+            Combine::Product => "ReduceProd",
+        };
+        let operands = [Operand::Input(0), Operand::Ints(self.axes.clone())];
+        let mut nodes = vec![Node::of(operator, operands).int("keepdims", i64::from(self.keep))];
+        if !self.keep && self.axes.len() == inputs[0].rank() {
+            nodes.push(Node::of("Reshape", [Operand::Node(0), Operand::Ints(vec![1])]));
+        }
+        nodes
     }
 }
 

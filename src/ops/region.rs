@@ -1,4 +1,5 @@
 use super::head::{self, Head};
+use super::onnx::Node;
 use super::{Arg, Args, Operator, Tolerance, Violation};
 use crate::nest::{Affine, Binary, Buffer, Expr, Nest, Reduction, Stage, Unary};
 use crate::shape::Shape;
@@ -93,5 +94,10 @@ impl Operator for Region {
 
     fn tolerance(&self) -> Tolerance {
         Tolerance::Sum(32.0)
+    }
+
+    fn onnx(&self, inputs: &[&Shape], output: &Shape) -> Vec<Node> {
+        let share = |raw| Node::of("Softmax", [raw]).int("axis", 2);
+        self.head.onnx(inputs[0], output, self.head.strides(), share)
     }
 }

@@ -1,3 +1,4 @@
+use super::onnx::Node;
 use super::{Args, Operator, Violation, pointwise};
 use crate::nest::{Binary, Expr, Nest};
 use crate::shape::Shape;
@@ -39,5 +40,9 @@ impl Operator for Relu {
 
     fn pointwise(&self) -> Option<Expr> {
         Some(Expr::It.binary(Binary::Positive, Expr::Const(0.0)))
+    }
+
+    fn onnx(&self, _: &[&Shape], _: &Shape) -> Vec<Node> {
+        vec![Node::map("Relu")]
     }
 }

@@ -1,3 +1,4 @@
+use super::onnx::{Node, Operand};
 use super::{Args, Operator, Violation, pointwise};
 use crate::nest::{Binary, Expr, Nest};
 use crate::shape::Shape;
@@ -39,5 +40,10 @@ impl Operator for Relu6 {
     fn pointwise(&self) -> Option<Expr> {
         let relu = Expr::It.binary(Binary::Positive, Expr::Const(0.0));
         Some(relu.binary(Binary::Min, Expr::Const(6.0)))
+    }
+
+    fn onnx(&self, _: &[&Shape], _: &Shape) -> Vec<Node> {
+        let bounds = [Operand::Number(0.0), Operand::Number(6.0)];
+        vec![Node::of("Clip", [Operand::Input(0)].into_iter().chain(bounds))]
     }
 }

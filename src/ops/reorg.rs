@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use super::onnx::{self, Node, Operand};
 use super::{Arg, Args, Operator, Violation};
 use crate::nest::{Affine, Buffer, Expr, Index, Nest, Stage};
 use crate::shape::Shape;
@@ -112,5 +113,20 @@ impl Operator for Reorg {
             value: x,
         };
         Nest { temps: Vec::new(), stages: vec![stage] }
+    }
+
+    /// Darknet's order is that of ONNX's `SpaceToDepth` on the input seen as `[C / s^2, H * s, W * s]`.
+    fn onnx(&self, inputs: &[&Shape], output: &Shape) -> Vec<Node> {
+        let s = self.stride;
+        let &[_, channels, height, width] = inputs[0].dims() else { unreachable!("a map") };
+        let seen = [0, channels / (s * s), height * s, width * s];
+        let shown = [&[0], output.sample()].concat();
+        let block = i64::try_from(s).expect("a stride is small");
+        let extents = |it: &[usize]| Operand::Ints(onnx::ints(it.iter().copied()));
+        vec![
+            Node::of("Reshape", [Operand::Input(0), extents(&seen)]),
+            Node::of("SpaceToDepth", [Operand::Node(0)]).int("blocksize", block),
+            Node::of("Reshape", [Operand::Node(1), extents(&shown)]),
+        ]
     }
 }

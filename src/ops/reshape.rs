@@ -1,3 +1,4 @@
+use super::onnx::{self, Node, Operand};
 use super::{Arg, Args, Operator, Violation, pointwise, sized};
 use crate::nest::{Affine, Buffer, Expr, Index, Nest};
 use crate::shape::Shape;
@@ -97,5 +98,11 @@ impl Operator for Reshape {
             at.push(Index::Part { of: flat.clone(), by: steps[axis], modulo });
         }
         Nest::each(output, Expr::Load(Buffer::Input(0), at))
+    }
+
+    fn onnx(&self, _: &[&Shape], output: &Shape) -> Vec<Node> {
+        let batch = self.batch.map_or(0, |_| output.batch());
+        let extents = onnx::ints([batch].into_iter().chain(output.sample().iter().copied()));
+        vec![Node::of("Reshape", [Operand::Input(0), Operand::Ints(extents)])]
     }
 }

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use super::args::Value;
+use super::onnx::{self, Node, Operand};
 use super::{Arg, Args, Operator, Tolerance, Violation, sized};
 use crate::nest::{Affine, Binary, Buffer, Expr, Index, Nest, Reduction};
 use crate::shape::Shape;
@@ -117,6 +118,16 @@ const POSITIONS: &[&str] = &[
     "align_corners",
     "crop",
 ];
+const ONNX_POSITIONS: &[&str] = &[
+    "half_pixel",
+    "pytorch_half_pixel",
+    "half_pixel_symmetric",
+    "asymmetric",
+    "tf_half_pixel_for_nn",
+    "align_corners",
+    "tf_crop_and_resize",
+];
+const ONNX_ROUNDINGS: &[&str] = &["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"];
 const ROUNDINGS: &[&str] = &["prefer_floor", "prefer_ceil", "floor", "ceil"];
 const TAPS_MAX: usize = 1 << 16;
 
@@ -305,9 +316,103 @@ impl Operator for ResizeTo {
             (Kernel::Linear | Kernel::Cubic, _) => Tolerance::Sum(16.0),
         }
     }
+
+    fn onnx(&self, inputs: &[&Shape], _: &Shape) -> Vec<Node> {
+        let (input, axes) = (inputs[0], self.size.len());
+        if !self.is_onnx(input) {
+            return self.spelled_out(input);
+        }
+        let roi = match self.at {
+            Position::Crop => {
+                let ends = |at| (0..axes).map(move |it| self.roi[2 * it + at]);
+                Operand::Numbers(ends(0).chain(ends(1)).collect(), vec![2 * axes])
+            }
+            _ => Operand::Absent,
+        };
+        let mut operands = vec![Operand::Input(0), roi];
+        if self.scale.is_empty() {
+            let sizes = onnx::ints(self.size.iter().copied());
+            operands.extend([Operand::Absent, Operand::Ints(sizes)]);
+        } else {
+            operands.push(Operand::Numbers(self.scale.clone(), vec![axes]));
+        }
+        let node = Node::of("Resize", operands)
+            .ints("axes", 2..input.rank())
+            .word("mode", MODES[self.mode as usize])
+            .word("coordinate_transformation_mode", ONNX_POSITIONS[self.at as usize])
+            .int("antialias", i64::from(self.antialias));
+        vec![
+            match self.mode {
+                Kernel::Nearest => node.word("nearest_mode", ONNX_ROUNDINGS[self.round as usize]),
+                Kernel::Linear => node,
+                Kernel::Cubic => node.number("cubic_coeff_a", self.cubic),
+            }
+            .int("exclude_outside", i64::from(self.excludes()))
+            .number("extrapolation_value", self.extrapolation),
+        ]
+    }
 }
 
 impl ResizeTo {
+    /// Whether rows outside are left out of sums; a single row is none.
+    fn excludes(&self) -> bool {
+        self.exclude_outside && self.mode != Kernel::Nearest
+    }
+
+    /// Whether ONNX's `Resize`, as ONNX Runtime reads it, does the same.
+    fn is_onnx(&self, input: &Shape) -> bool {
+        let sizes = self.scale.iter().zip(input.spatial()).zip(&self.size);
+        let floors = |((&scale, &extent), &size): ((&f32, &usize), &usize)| {
+            (scale * extent as f32) as usize == size
+        };
+        let axes = match self.mode {
+            Kernel::Nearest => true,
+            Kernel::Linear => self.size.len() <= 3,
+            Kernel::Cubic => self.size.len() == 2,
+        };
+        let excludes = self.excludes() && self.mode == Kernel::Linear && !self.antialias;
+        axes && !excludes && sizes.into_iter().all(floors)
+    }
+
+    /// Axis by axis: each tap's rows times its weights, summed.
+    fn spelled_out(&self, input: &Shape) -> Vec<Node> {
+        let mut nodes: Vec<Node> = Vec::new();
+        let all = self.all(input);
+        let column = |numbers: Vec<f32>, axis: usize| {
+            let extents = [&[numbers.len()], vec![1; all.len() - 1 - axis].as_slice()].concat();
+            Operand::Numbers(numbers, extents)
+        };
+        let last = |nodes: &[Node]| match nodes.len() {
+            0 => Operand::Input(0),
+            it => Operand::Node(it - 1),
+        };
+        for (axis, taps) in all.iter().enumerate() {
+            let x = last(&nodes);
+            let mut terms = Vec::new();
+            for tap in 0..taps.count {
+                let rows = taps.rows.iter().skip(tap).step_by(taps.count);
+                let rows = Operand::Ints(rows.map(|&it| i64::from(it)).collect());
+                nodes.push(Node::of("Gather", [x.clone(), rows]).int("axis", axis as i64 + 2));
+                if self.mode != Kernel::Nearest {
+                    let weights = taps.weights.iter().skip(tap).step_by(taps.count).copied();
+                    let weights = column(weights.collect(), axis);
+                    nodes.push(Node::of("Mul", [last(&nodes), weights]));
+                    terms.push(last(&nodes));
+                }
+            }
+            if terms.len() > 1 {
+                nodes.push(Node::of("Sum", terms));
+            }
+            if self.at == Position::Crop {
+                let outside = taps.inside.iter().map(|it| self.extrapolation * (1.0 - it));
+                let outside = column(outside.collect(), axis);
+                nodes.push(Node::of("Mul", [last(&nodes), column(taps.inside.clone(), axis)]));
+                nodes.push(Node::of("Add", [last(&nodes), outside]));
+            }
+        }
+        nodes
+    }
+
     fn ratio(&self, axis: usize, extent: usize) -> f64 {
         let given = self.scale.get(axis).map(|&it| f64::from(it));
         given.unwrap_or(self.size[axis] as f64 / extent as f64)

@@ -1,3 +1,4 @@
+use super::onnx::Node;
 use super::{Args, Operator, Violation, pointwise};
 use crate::nest::{Expr, Nest, Unary};
 use crate::shape::Shape;
@@ -36,5 +37,9 @@ impl Operator for Sign {
 
     fn pointwise(&self) -> Option<Expr> {
         Some(Expr::It.unary(Unary::Sign))
+    }
+
+    fn onnx(&self, _: &[&Shape], _: &Shape) -> Vec<Node> {
+        vec![Node::map("Sign")]
     }
 }

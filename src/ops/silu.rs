@@ -1,3 +1,4 @@
+use super::onnx::{Node, Operand};
 use super::{Args, Operator, Tolerance, Violation, pointwise};
 use crate::nest::{Binary, Expr, Nest, Unary};
 use crate::shape::Shape;
@@ -50,5 +51,9 @@ impl Operator for Silu {
 
     fn tolerance(&self) -> Tolerance {
         Tolerance::Sum(12.0)
+    }
+
+    fn onnx(&self, _: &[&Shape], _: &Shape) -> Vec<Node> {
+        vec![Node::map("Sigmoid"), Node::of("Mul", [Operand::Input(0), Operand::Node(0)])]
     }
 }

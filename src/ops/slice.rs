@@ -1,3 +1,4 @@
+use super::onnx::{Node, Operand};
 use super::{Arg, Args, Operator, Violation, axis};
 use crate::nest::{Affine, Buffer, Nest};
 use crate::shape::Shape;
@@ -94,6 +95,13 @@ impl Operator for Slice {
         let (from, _) = self.range(inputs[0].dims()[along]).expect("the range was accepted");
         let at = Affine::of(&[(along, self.step as i64)], from as i64);
         Nest::each(output, axis::load(Buffer::Input(0), output.rank(), along, at))
+    }
+
+    fn onnx(&self, _: &[&Shape], _: &Shape) -> Vec<Node> {
+        let step = i64::try_from(self.step).unwrap_or(i64::MAX);
+        let [from, to, axis, step] = [self.from, self.to.unwrap_or(i64::MAX), self.axis, step]
+            .map(|it| Operand::Ints(vec![it]));
+        vec![Node::of("Slice", [Operand::Input(0), from, to, axis, step])]
     }
 }
 

@@ -1,3 +1,4 @@
+use super::onnx::Node;
 use super::{Arg, Args, Operator, Tolerance, Violation, axis};
 use crate::nest::{Affine, Binary, Buffer, Expr, Nest, Reduction, Stage, Unary};
 use crate::shape::Shape;
@@ -75,6 +76,10 @@ impl Operator for Softmax {
 
     fn tolerance(&self) -> Tolerance {
         Tolerance::Sum(32.0)
+    }
+
+    fn onnx(&self, _: &[&Shape], _: &Shape) -> Vec<Node> {
+        vec![Node::map("Softmax").int("axis", self.axis)]
     }
 }
 

@@ -1,3 +1,4 @@
+use super::onnx::Node;
 use super::{Args, Operator, Violation, pointwise};
 use crate::nest::{Expr, Nest, Unary};
 use crate::shape::Shape;
@@ -38,5 +39,9 @@ impl Operator for Sqrt {
 
     fn pointwise(&self) -> Option<Expr> {
         Some(Expr::It.unary(Unary::Sqrt))
+    }
+
+    fn onnx(&self, _: &[&Shape], _: &Shape) -> Vec<Node> {
+        vec![Node::map("Sqrt")]
     }
 }

@@ -1,3 +1,4 @@
+use super::onnx::{self, Node};
 use super::{Args, Operator, Violation, broadcast};
 use crate::nest::{Binary, Nest};
 use crate::shape::Shape;
@@ -46,5 +47,9 @@ impl Operator for Sub {
 
     fn lower(&self, inputs: &[&Shape], output: &Shape) -> Nest {
         broadcast::lower(Binary::Sub, inputs, output)
+    }
+
+    fn onnx(&self, inputs: &[&Shape], _: &Shape) -> Vec<Node> {
+        onnx::fold("Sub", inputs)
     }
 }

@@ -1,3 +1,4 @@
+use super::onnx::{Node, Operand};
 use super::{Arg, Args, Operator, Violation, axis, sized};
 use crate::nest::{Affine, Buffer, Expr, Index, Nest};
 use crate::shape::Shape;
@@ -79,6 +80,11 @@ impl Operator for Take {
         let mut at: Vec<Index> = (0..output.rank()).map(|it| Affine::axis(it).into()).collect();
         at[along] = Index::Table { table, at: Affine::axis(along) };
         Nest::each(output, Expr::Load(Buffer::Input(0), at))
+    }
+
+    fn onnx(&self, _: &[&Shape], _: &Shape) -> Vec<Node> {
+        let operands = [Operand::Input(0), Operand::Ints(self.at.clone())];
+        vec![Node::of("Gather", operands).int("axis", self.axis)]
     }
 }
 

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use super::onnx::{Node, Operand};
 use super::{Arg, Args, Operator, Tolerance, Violation, sized, window};
 use crate::nest::{Affine, Binary, Buffer, Expr, Index, Nest, Reduction};
 use crate::shape::{PerAxis, Shape};
@@ -152,6 +153,19 @@ impl Operator for Upsample {
             Resize::Nearest => Tolerance::Exact,
             Resize::HalfPixel | Resize::AlignCorners => Tolerance::Sum(8.0),
         }
+    }
+
+    fn onnx(&self, inputs: &[&Shape], _: &Shape) -> Vec<Node> {
+        let axes = inputs[0].spatial().len();
+        let scales = [1.0; 2].into_iter().chain((0..axes).map(|it| self.by(it) as f32)).collect();
+        let scales = Operand::Numbers(scales, vec![axes + 2]);
+        let node = Node::of("Resize", [Operand::Input(0), Operand::Absent, scales]);
+        let at = "coordinate_transformation_mode";
+        vec![match self.mode {
+            Resize::Nearest => node.word(at, "asymmetric").word("nearest_mode", "floor"),
+            Resize::HalfPixel => node.word("mode", "linear").word(at, "half_pixel"),
+            Resize::AlignCorners => node.word("mode", "linear").word(at, "align_corners"),
+        }]
     }
 }
 

@@ -1,4 +1,5 @@
 use super::head::{self, Head};
+use super::onnx::Node;
 use super::{Arg, Args, Operator, Tolerance, Violation};
 use crate::nest::{Affine, Binary, Nest, Unary};
 use crate::shape::Shape;
@@ -73,5 +74,9 @@ impl Operator for Yolo {
 
     fn tolerance(&self) -> Tolerance {
         Tolerance::Sum(32.0)
+    }
+
+    fn onnx(&self, inputs: &[&Shape], output: &Shape) -> Vec<Node> {
+        self.head.onnx(inputs[0], output, [1.0, 1.0], |raw| Node::of("Sigmoid", [raw]))
     }
 }

@@ -1,6 +1,6 @@
 //! Commands that compile: `run`, `verify`, `bench`.
 
-use super::{Folder, SMALL, fed, netc};
+use super::{Folder, SMALL, command, fed, netc};
 
 #[test]
 fn a_run_gives_the_outputs_as_json() {
@@ -148,4 +148,24 @@ fn a_bench_gives_whole_nanoseconds_and_bytes() {
     let layers = bench["layers"].as_array().expect("a list");
     assert!(layers.iter().any(|it| it["macs"] == 2 * 9 * 36 && it["path"] == "conv1"), "{bench}");
     assert!(layers.iter().all(|it| it["ns"].is_u64() && it["kernel"].is_string()));
+}
+
+#[test]
+fn an_export_runs_as_its_net_does() {
+    let folder = Folder::new();
+    let (net, model) = (folder.write("a.net", SMALL), folder.path("a.onnx"));
+    let values = |args: &[&str]| {
+        let args = [&["run", "--format", "json"], args].concat();
+        netc(&args).exits(0).json()["outputs"].clone()
+    };
+    netc(&["export", &net, "--random-weights", "3", "-o", &model]).exits(0);
+    assert_eq!(values(&[&net, "--random-weights", "3"]), values(&[&model]));
+    let piped = command(&["export", &net, "--random-weights", "3", "-o", "-"]).output();
+    let file = std::fs::read(&model).expect("the model is there");
+    assert!(piped.expect("netc runs").stdout == file, "a pipe gets the same bytes");
+    // The batch is open unless it is asked for: only then does the file say what it is.
+    assert_eq!(values(&[&model, "--input", "image=2x1x8x8"])["scores"]["shape"][0], 2);
+    netc(&["export", &net, "--random-weights", "3", "--fixed-batch", "-o", &model]).exits(0);
+    netc(&["run", &model, "--input", "image=2x1x8x8"]).exits(1);
+    netc(&["export", &net, "-o", &folder.path("nowhere/a.onnx")]).exits(2);
 }

@@ -19,6 +19,8 @@ pub(super) fn handler(operator: &str) -> Option<Handler> {
         "Sqrt" => |raise, step| plain(raise, step, "sqrt"),
         "Erf" => |raise, step| plain(raise, step, "erf"),
         "Floor" => |raise, step| plain(raise, step, "floor"),
+        "Ceil" => |raise, step| plain(raise, step, "ceil"),
+        "Round" => |raise, step| plain(raise, step, "round"),
         "Sign" => |raise, step| plain(raise, step, "sign"),
         "Neg" => negative,
         "Reciprocal" => reciprocal,

@@ -23,6 +23,14 @@ pub(super) fn handler(operator: &str) -> Option<Handler> {
 
 fn pair(raise: &mut Raise<'_>, step: &Step<'_>, layer: &'static str) -> Result<Vec<Value>, Fault> {
     let (a, b) = (step.input(0)?, aligned(raise, step)?);
+    let known = match layer {
+        "mul" => raise.gated(a, &b)?,
+        "div" => raise.of_length_one(a, &b)?.or(raise.normalised(a, &b)?),
+        _ => None,
+    };
+    if let Some(known) = known {
+        return Ok(vec![known]);
+    }
     Ok(vec![binary(raise, layer, a, &b)?])
 }
 
@@ -80,7 +88,11 @@ fn with_number(
         Ok(raise.known(it)?.and_then(|it| it.scalar()).filter(|it| it.is_finite()))
     };
     let real = is_real(raise.element(a));
-    let (x, call) = match (number(a)?, number(b)?) {
+    let numbers = (number(a)?, number(b)?);
+    if let Some(made) = shifted(raise, layer, (a, b), numbers)? {
+        return raise.reshape(&made, shown).map(Some);
+    }
+    let (x, call) = match numbers {
         (None, Some(c)) => match layer {
             "add" => (a, Some(("affine", args().number("shift", c)))),
             "sub" => (a, Some(("affine", args().number("shift", -c)))),
@@ -122,6 +134,24 @@ fn with_number(
         _ => x.clone(),
     };
     raise.reshape(&made, shown).map(Some)
+}
+
+/// A summand behind a factor: both are one `affine`.
+fn shifted(
+    raise: &mut Raise<'_>,
+    layer: &str,
+    (a, b): (&Value, &Value),
+    numbers: (Option<f32>, Option<f32>),
+) -> Result<Option<Value>, Fault> {
+    let (scaled, shift) = match (layer, numbers) {
+        ("add", (None, Some(c))) => (a, c),
+        ("add", (Some(c), None)) => (b, c),
+        ("sub", (None, Some(c))) => (a, -c),
+        _ => return Ok(None),
+    };
+    let Some((x, scale)) = raise.scaled_before(scaled) else { return Ok(None) };
+    let args = args().number("scale", scale).number("shift", shift);
+    raise.map("affine", args, &x).map(Some)
 }
 
 fn several(

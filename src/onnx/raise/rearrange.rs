@@ -164,6 +164,48 @@ fn unsqueeze(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault
 }
 
 impl Raise<'_> {
+    /// The same value under other extents with as many elements.
+    pub(super) fn reshape(&mut self, value: &Value, dims: &[usize]) -> Result<Value, Fault> {
+        let from = self.dims(value)?;
+        if from == dims {
+            return Ok(value.clone());
+        }
+        if from.iter().product::<usize>() != dims.iter().product::<usize>() {
+            return Err(Fault::new(format!("{from:?} has not as many elements as {dims:?}")));
+        }
+        if let Some(constant) = self.known(value)? {
+            return Ok(Value::Known(constant.reshaped(dims.to_vec())));
+        }
+        let bare = self.unshaped(value);
+        let known = match self.reorganised(&bare, dims)? {
+            None => self.seen_by_lrn(&bare, dims)?,
+            made => made,
+        };
+        if let Some(made) = known {
+            return Ok(made);
+        }
+        let made = self.made(&bare)?;
+        let from = made.dims.clone();
+        if from == dims {
+            return Ok(Value::Made(made));
+        }
+        let (old, new) = (super::constant::shape(&from)?, super::constant::shape(dims)?);
+        if old == new {
+            return Ok(Value::Made(Made { dims: dims.to_vec(), ..made }));
+        }
+        let args = args();
+        let result = if old.batch() == new.batch() && new.rank() == 2 {
+            self.call("flatten", args, &[Value::Made(made)], Vec::new())
+        } else {
+            let mut args = args.ints("shape", new.sample().iter().map(|&it| it as i64));
+            if old.batch() != new.batch() {
+                args = args.int("batch", new.batch());
+            }
+            self.call("reshape", args, &[Value::Made(made)], Vec::new())
+        };
+        result.map(|it| self.seen_as(it, dims))
+    }
+
     /// The axes in another order.
     pub(super) fn permute(&mut self, x: &Value, order: &[usize]) -> Result<Value, Fault> {
         let dims = self.dims(x)?;
