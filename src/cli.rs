@@ -17,6 +17,7 @@ mod export;
 mod files;
 mod fmt;
 mod graph;
+mod import;
 mod input;
 mod model;
 mod ops;
@@ -83,6 +84,8 @@ enum Command {
     Graph(graph::Graph),
     /// Write a net with its weights as an ONNX file
     Export(export::Export),
+    /// Turn a model (.onnx) into .net text and .safetensors weights
+    Import(import::Import),
     /// Completions for a shell
     Completions(completions::Completions),
 }
@@ -131,6 +134,7 @@ fn dispatch(terminal: &Terminal, command: &Command) -> Result<(), Stop> {
         Command::Fmt(it) => it.run(terminal),
         Command::Graph(it) => it.run(terminal),
         Command::Export(it) => it.run(terminal),
+        Command::Import(it) => it.run(terminal),
         Command::Completions(it) => it.run(terminal),
     }
 }

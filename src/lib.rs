@@ -28,6 +28,7 @@ pub mod darknet;
 pub mod elaborate;
 pub mod graph;
 pub mod interpret;
+pub mod lift;
 pub mod onnx;
 pub mod passes;
 pub mod picture;

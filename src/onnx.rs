@@ -95,6 +95,8 @@ pub struct Imported {
     pub outputs: Vec<Port>,
     /// What sets the model apart from others of its kind; nothing that is wrong.
     pub remarks: Diagnostics,
+    /// What wrote the file, and which operators it uses: `pytorch 2.4.1, opset 17`.
+    pub origin: String,
 }
 
 /// Why a model is not imported.
@@ -186,7 +188,9 @@ impl File {
     /// Imports the model, or says all that is wrong with it.
     pub fn import(&self, name: &str, options: &Options<'_>) -> Result<Imported, Error> {
         let net = raise::raise(&self.model, &self.inputs, options)?;
-        Ok(build::build(net, name))
+        let mut imported = build::build(net, name);
+        imported.origin.clone_from(&self.model.origin);
+        Ok(imported)
     }
 }
 

@@ -120,6 +120,12 @@ pub trait Operator: Sized + Clone + PartialEq + std::fmt::Debug {
     /// Reads the arguments; mistakes are collected in `args`.
     fn parse(args: &mut Args<'_>) -> Self;
 
+    /// The inverse of [`Operator::parse`]: the arguments that make it, those at their defaults perhaps among
+    /// them.
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        Vec::new()
+    }
+
     /// Checks the numbered constraints and gives the output's shape.
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation>;
 
@@ -306,6 +312,12 @@ macro_rules! operators {
             pub fn entry(&self) -> Entry {
                 let name = match self { $(Op::$name(_) => $name::NAME,)* };
                 *Op::TABLE.iter().find(|it| it.name == name).expect("every operator has a row")
+            }
+
+            /// The arguments that make it, by name, in the order of the table, without those at their
+            /// defaults.
+            pub fn written(&self) -> Vec<(&'static str, Value)> {
+                match self { $(Op::$name(op) => args::written(op),)* }
             }
 
             /// See [`Operator::infer`].

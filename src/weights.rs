@@ -73,6 +73,30 @@ impl Weights {
         self.values.insert(path.into(), Given::Held(Arc::new(tensor)));
     }
 
+    /// The values of another graph's parameters: `origins` says which parameter of `from` each of `graph` is.
+    pub fn moved(
+        &self,
+        from: &Graph,
+        graph: &Graph,
+        origins: &HashMap<ParamId, ParamId>,
+    ) -> Weights {
+        let value = |(new, old): (&ParamId, &ParamId)| {
+            let path = graph.param(*new).path.clone();
+            let known = self.values.get(&from.param(*old).path).cloned();
+            (path, known.unwrap_or_else(|| Given::Held(Arc::new(self.tensor(from, *old)))))
+        };
+        let stored = origins.iter().filter(|it| is_stored(graph, *it.0));
+        Weights { values: stored.map(value).collect(), seed: None }
+    }
+
+    /// The value of a parameter where it lies in memory as it is.
+    fn held(&self, graph: &Graph, id: ParamId) -> Option<&Tensor> {
+        match self.values.get(&graph.param(id).path) {
+            Some(Given::Held(tensor)) if is_stored(graph, id) => Some(tensor),
+            _ => None,
+        }
+    }
+
     /// The value of a parameter, of the parameter's shape.
     ///
     /// Panics if the parameter has none, which [`bind()`] rules out for the graph that it was given.
@@ -130,7 +154,9 @@ impl Values for OfGraph<'_> {
 
 /// The parameters that a weights file holds: learned ones and statistics, in the order of the graph.
 pub fn stored(graph: &Graph) -> impl Iterator<Item = ParamId> {
-    let is_stored =
-        |it: &ParamId| matches!(graph.param(*it).source, Source::Learned(_) | Source::Statistic(_));
-    (0..graph.params().len()).map(ParamId).filter(is_stored)
+    (0..graph.params().len()).map(ParamId).filter(|it| is_stored(graph, *it))
+}
+
+fn is_stored(graph: &Graph, id: ParamId) -> bool {
+    matches!(graph.param(id).source, Source::Learned(_) | Source::Statistic(_))
 }

@@ -18,6 +18,7 @@ const LAYERS: &[&str] = &[
     "ops",
     "graph",
     "elaborate",
+    "lift",
     "picture",
     "weights",
     "onnx",

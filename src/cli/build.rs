@@ -23,6 +23,8 @@ pub(super) struct Built {
     pub(super) layout: Option<Layout>,
     /// Inputs of the model that were given as constants.
     pub(super) constants: Vec<String>,
+    /// What made the file, in words; none for a `.net` file.
+    pub(super) origin: Option<String>,
     /// What the model's inputs and outputs are in its file; none for a `.net` file.
     pub(super) ports: Option<Ports>,
 }
@@ -35,10 +37,17 @@ pub(super) struct Ports {
 
 impl From<Model> for Built {
     fn from(model: Model) -> Self {
-        let Imported { graph, weights, inputs, outputs, remarks } = model.imported;
+        let Imported { graph, weights, inputs, outputs, remarks, origin } = model.imported;
         let net = Elaborated { graph, warnings: remarks, rules: Vec::new() };
         let ports = Some(Ports { inputs, outputs });
-        Self { net, weights: Some(weights), layout: None, constants: model.constants, ports }
+        Self {
+            net,
+            weights: Some(weights),
+            layout: None,
+            constants: model.constants,
+            origin: Some(origin),
+            ports,
+        }
     }
 }
 
@@ -153,8 +162,14 @@ impl<'a> Text<'a> {
         }
         let mut read = |path: &str| files::used(terminal, path);
         let net = elaborate::elaborate(&mut self.sources, self.root, &mut read, &options);
-        let built =
-            |net| Built { net, weights: None, layout: None, constants: Vec::new(), ports: None };
+        let built = |net| Built {
+            net,
+            weights: None,
+            layout: None,
+            constants: Vec::new(),
+            origin: None,
+            ports: None,
+        };
         Ok(net.map(built))
     }
 }

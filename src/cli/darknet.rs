@@ -37,7 +37,8 @@ pub(super) fn import(
 fn built(imported: Imported) -> Built {
     let Imported { graph, warnings, layout } = imported;
     let net = Elaborated { graph, warnings, rules: Vec::new() };
-    Built { net, weights: None, layout: Some(layout), constants: Vec::new(), ports: None }
+    let origin = Some("Darknet".to_owned());
+    Built { net, weights: None, layout: Some(layout), constants: Vec::new(), origin, ports: None }
 }
 
 fn of_flags(args: &NetArgs, options: elaborate::Options) -> Result<Options, Stop> {

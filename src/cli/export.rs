@@ -44,7 +44,9 @@ impl Export {
         let mut draft = Draft::of(graph);
         if !self.fixed_batch && built.weights.is_none() && self.file.as_os_str() != files::STREAM {
             let other = NetArgs { batch: self.net.batch + 1, ..self.net.clone() };
-            if let Some(other) = build::quietly(terminal, &self.file, &other, &[]) {
+            if let Some(other) =
+                build::Text::read(terminal, &self.file)?.quietly(terminal, &other, &[])
+            {
                 draft = draft.open(&Draft::of(&other.net.graph));
             }
         }

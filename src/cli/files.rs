@@ -7,8 +7,9 @@ use std::time::SystemTime;
 
 use super::terminal::{Stop, Terminal};
 use crate::diag::{Diagnostic, FileId, Source, Sources, Span};
+use crate::graph::Graph;
 use crate::syntax;
-use crate::weights::Bytes;
+use crate::weights::{self, Bytes, Weights, npz};
 
 /// What a user calls standard input and standard output.
 pub(super) const STREAM: &str = "-";
@@ -213,6 +214,32 @@ pub(super) fn stream(
     keep_mode(file.path(), path).map_err(fail)?;
     file.persist(path).map_err(|it| fail(it.error))?;
     Ok(())
+}
+
+/// Writes the weights that a graph stores, as an archive of arrays for `.npz` and as safetensors for any other
+/// name; whole or not at all.
+pub(super) fn save(
+    path: &Path,
+    weights: &Weights,
+    graph: &Graph,
+    each: &dyn Fn(),
+) -> Result<(), Stop> {
+    let fail = |it: String| Stop::Command(format!("cannot write `{}`: {it}", name(path)));
+    let draft = tempfile::Builder::new()
+        .prefix(".netc")
+        .tempfile_in(folder(path))
+        .map_err(|it| fail(it.to_string()))?
+        .into_temp_path();
+    if path.extension().is_some_and(|it| it.eq_ignore_ascii_case("npz")) {
+        let archive = File::create(&draft).map(BufWriter::new);
+        archive
+            .and_then(|it| npz::save(weights, graph, it, each))
+            .map_err(|it| fail(it.to_string()))?;
+    } else {
+        weights::save(weights, graph, &draft, each).map_err(fail)?;
+    }
+    keep_mode(&draft, path).map_err(|it| fail(it.to_string()))?;
+    draft.persist(path).map_err(|it| fail(it.error.to_string()))
 }
 
 /// The folder in which a file stands.

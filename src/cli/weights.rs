@@ -1,7 +1,5 @@
 //! `netc weights`: what a net wants of a weights file, what a file gives, and random sets.
 
-use std::fs::File;
-use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -13,7 +11,7 @@ use super::{build, files, phase, weigh};
 use crate::elaborate::Elaborated;
 use crate::graph::Graph;
 use crate::report::shown;
-use crate::weights::{self, Row, State, Table, npz};
+use crate::weights::{self, Row, State, Table};
 
 /// How a weights file binds: bound, missing, unused, wrong shape
 ///
@@ -106,29 +104,13 @@ impl Weights {
 /// Writes a random set.
 fn save(terminal: &Terminal, graph: &Graph, seed: u64, output: &Path) -> Result<(), Stop> {
     phase::enter("writing random weights");
-    let fail = |it: String| Stop::Command(format!("cannot write `{}`: {it}", files::name(output)));
     if output.as_os_str() == files::STREAM {
-        return Err(fail("weights go to a file".to_owned()));
+        let fault = format!("cannot write `{}`: weights go to a file", files::name(output));
+        return Err(Stop::Command(fault));
     }
-    let random = weights::Weights::random(graph, seed);
-    let folder = files::folder(output);
-    let draft = tempfile::Builder::new()
-        .prefix(".netc")
-        .tempfile_in(folder)
-        .map_err(|it| fail(it.to_string()))?
-        .into_temp_path();
     let progress = terminal.progress("writing", weights::stored(graph).count());
-    let is_archive = output.extension().is_some_and(|it| it.eq_ignore_ascii_case("npz"));
-    if is_archive {
-        let archive = File::create(&draft).map(BufWriter::new);
-        let saved = archive.and_then(|it| npz::save(&random, graph, it, &|| progress.step()));
-        saved.map_err(|it| fail(it.to_string()))?;
-    } else {
-        weights::save(&random, graph, &draft, &|| progress.step()).map_err(fail)?;
-    }
+    files::save(output, &weights::Weights::random(graph, seed), graph, &|| progress.step())?;
     drop(progress);
-    files::keep_mode(&draft, output).map_err(|it| fail(it.to_string()))?;
-    draft.persist(output).map_err(|it| fail(it.error.to_string()))?;
     terminal.chat(&format!("wrote `{}`", files::name(output)));
     Ok(())
 }

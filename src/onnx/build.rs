@@ -48,5 +48,6 @@ pub(super) fn build(net: Net, name: &str) -> Imported {
         graph.add_output(port.name.clone(), nodes[id.0].expect("an output is used"));
     }
     let ports = |ports: Vec<(Id, super::Port)>| ports.into_iter().map(|it| it.1).collect();
-    Imported { graph, weights, inputs: ports(net.inputs), outputs: ports(net.outputs), remarks }
+    let (inputs, outputs) = (ports(net.inputs), ports(net.outputs));
+    Imported { graph, weights, inputs, outputs, remarks, origin: String::new() }
 }

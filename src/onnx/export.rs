@@ -284,9 +284,10 @@ impl<'a> Writer<'a> {
         while input.last().is_some_and(String::is_empty) {
             input.pop();
         }
+        let first = node.second.then(|| self.taken.free(&format!("{name}/first")));
         self.model.node.push(proto::Node {
             input,
-            output: vec![value.to_owned()],
+            output: first.into_iter().chain([value.to_owned()]).collect(),
             name,
             op_type: node.operator.to_owned(),
             attribute: node.attributes.iter().map(|it| attribute(it.0, &it.1)).collect(),

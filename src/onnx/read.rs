@@ -17,6 +17,8 @@ pub(super) struct Model {
     pub(super) graph: proto::Graph,
     /// The version of ONNX's own operators.
     pub(super) opset: i64,
+    /// What wrote the file, in words.
+    pub(super) origin: String,
     /// The bytes of the file.
     pub(super) bytes: usize,
     /// Constants by name: their position among the graph's.
@@ -61,6 +63,10 @@ pub(super) fn model(bytes: Vec<u8>) -> Result<Model, Error> {
         faults.push("the file does not say which operators it uses, or is cut short".to_owned());
     }
     let opset = opset.unwrap_or(1);
+    let producer = format!("{} {}", model.producer_name, model.producer_version);
+    let producer: String = producer.trim().chars().take(80).collect();
+    let comma = if producer.is_empty() { "" } else { ", " };
+    let origin = format!("{producer}{comma}opset {opset}");
     if !(OPSET_MIN..=OPSET_MAX).contains(&opset) {
         faults.push(format!("operator set {opset} is unknown; netc reads 1 to {OPSET_MAX}"));
     }
@@ -78,7 +84,7 @@ pub(super) fn model(bytes: Vec<u8>) -> Result<Model, Error> {
     }
     faults.truncate(FAULTS_MAX);
     match faults.is_empty() {
-        true => Ok(Model { graph, opset, bytes: length, initializers }),
+        true => Ok(Model { graph, opset, origin, bytes: length, initializers }),
         false => Err(Error::Invalid(faults)),
     }
 }

@@ -1,5 +1,5 @@
 use super::onnx::{Node, Operand};
-use super::{Arg, Args, Operator, Tolerance, Violation, pointwise};
+use super::{Arg, Args, Operator, Tolerance, Value, Violation, pointwise};
 use crate::nest::{Binary, Expr, Nest};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor};
@@ -33,6 +33,10 @@ impl Operator for Affine {
 
     fn parse(args: &mut Args<'_>) -> Self {
         Affine { scale: args.number("scale"), shift: args.number("shift") }
+    }
+
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        vec![("scale", self.scale.into()), ("shift", self.shift.into())]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
+use super::onnx::{self, Node, Operand};
 use super::window::{self, Frame};
-use super::{Arg, Args, Operator, Violation, pool};
+use super::{Arg, Args, Operator, Value, Violation, pool};
 use crate::nest::interpret::for_each_point;
 use crate::nest::{Affine, Binary, Buffer, Expr, Nest, Reduction, Stage, Unary};
 use crate::shape::{Shape, Window};
@@ -59,6 +60,13 @@ impl Operator for ArgMaxPool {
         ArgMaxPool { frame: pool::parse(args), by_columns }
     }
 
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        let order = if self.by_columns { "columns" } else { "rows" };
+        let mut written = pool::written(&self.frame);
+        written.push(("order", Value::Text(order.to_owned())));
+        written
+    }
+
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {
         let output =
             pool::infer(&self.frame, Self::NAME, inputs[0], ["C1", "C2", "C3", "C4", "C5"])?;
@@ -102,6 +110,16 @@ impl Operator for ArgMaxPool {
             value.push(if largest.is_nan() { largest } else { first });
         });
         Exact::plain(output, value)
+    }
+
+    fn onnx(&self, inputs: &[&Shape], _: &Shape) -> Vec<Node> {
+        let windows = self.windows(inputs[0]);
+        let pool = Node::map("MaxPool")
+            .windows(&windows)
+            .int("ceil_mode", i64::from(windows[0].ceil))
+            .int("storage_order", i64::from(self.by_columns));
+        let places = Node::of("Cast", [Operand::Node(0)]).int("to", onnx::F32);
+        vec![pool.second(), places]
     }
 
     fn lower(&self, inputs: &[&Shape], output: &Shape) -> Nest {

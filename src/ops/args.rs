@@ -100,6 +100,26 @@ pub fn read<O: Operator>(call: Span, given: &[Given]) -> Result<O, Vec<Diagnosti
     if args.faults.is_empty() { Ok(op) } else { Err(args.faults) }
 }
 
+/// The arguments of an operator in the order of its table, without those at their defaults.
+pub fn written<O: Operator>(op: &O) -> Vec<(&'static str, Value)> {
+    let mut args = op.written();
+    let row = |name: &str| O::ARGS.iter().position(|it| it.name == name);
+    args.retain(|(name, value)| {
+        let default = row(name).and_then(|at| O::ARGS[at].default).filter(|it| !it.is_empty());
+        default.is_none_or(|it| !is_same(&literal(it), value))
+    });
+    args.sort_by_key(|it| row(it.0));
+    args
+}
+
+/// Whether two values mean the same; a word is the same in quotes.
+pub(crate) fn is_same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Word(a) | Value::Text(a), Value::Word(b) | Value::Text(b)) => a == b,
+        _ => a == b,
+    }
+}
+
 /// The arguments of one layer while an operator reads them.
 pub struct Args<'a> {
     layer: &'static str,
@@ -391,6 +411,107 @@ impl Value {
     }
 }
 
+impl Value {
+    /// Nested lists that [`Args::tensor`] reads.
+    pub(super) fn of_tensor(tensor: &Tensor) -> Value {
+        fn list(dims: &[usize], data: &[f32]) -> Value {
+            match dims {
+                [] | [_] => data.into(),
+                [_, inner @ ..] => {
+                    let size = inner.iter().product();
+                    Value::List(data.chunks(size).map(|it| list(inner, it)).collect())
+                }
+            }
+        }
+        list(tensor.shape.dims(), &tensor.data)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(it: i64) -> Value {
+        Value::Int(it)
+    }
+}
+
+impl From<usize> for Value {
+    fn from(it: usize) -> Value {
+        Value::Int(i64::try_from(it).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<bool> for Value {
+    fn from(it: bool) -> Value {
+        Value::Bool(it)
+    }
+}
+
+/// The shortest decimal that is this number as an f32.
+impl From<f32> for Value {
+    fn from(it: f32) -> Value {
+        if it == it.trunc() && it.abs() < 1e6 && (it != 0.0 || it.is_sign_positive()) {
+            return Value::Int(it as i64);
+        }
+        Value::Number(it.to_string().parse().unwrap_or(f64::from(it)))
+    }
+}
+
+impl From<&[i64]> for Value {
+    fn from(it: &[i64]) -> Value {
+        Value::List(it.iter().map(|&it| it.into()).collect())
+    }
+}
+
+impl From<&[usize]> for Value {
+    fn from(it: &[usize]) -> Value {
+        Value::List(it.iter().map(|&it| it.into()).collect())
+    }
+}
+
+impl From<&[f32]> for Value {
+    fn from(it: &[f32]) -> Value {
+        Value::List(it.iter().map(|&it| it.into()).collect())
+    }
+}
+
+/// A pair (before, after).
+impl From<(usize, usize)> for Value {
+    fn from(it: (usize, usize)) -> Value {
+        Value::Tuple(vec![it.0.into(), it.1.into()])
+    }
+}
+
+impl From<&PerAxis<usize>> for Value {
+    fn from(it: &PerAxis<usize>) -> Value {
+        match it {
+            PerAxis::All(it) => (*it).into(),
+            PerAxis::Each(each) => each.as_slice().into(),
+        }
+    }
+}
+
+/// Rows on both sides where they agree, or pairs.
+impl From<&PerAxis<(usize, usize)>> for Value {
+    fn from(it: &PerAxis<(usize, usize)>) -> Value {
+        let rows = |it: &(usize, usize)| if it.0 == it.1 { it.0.into() } else { (*it).into() };
+        match it {
+            PerAxis::All(it) => rows(it),
+            PerAxis::Each(each) => Value::List(each.iter().map(rows).collect()),
+        }
+    }
+}
+
+impl From<&Padding> for Value {
+    fn from(it: &Padding) -> Value {
+        let word = |it: &str| Value::Word(it.to_owned());
+        match it {
+            Padding::Explicit(rows) => rows.into(),
+            Padding::Half => word("half"),
+            Padding::Same => word("same"),
+            Padding::SameLower => word("same_lower"),
+        }
+    }
+}
+
 /// Prints a value as it would be written.
 impl std::fmt::Display for Value {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -410,7 +531,7 @@ impl std::fmt::Display for Value {
 }
 
 /// A default as it would be written: a number, `true`, `false` or a word.
-fn literal(text: &str) -> Value {
+pub(crate) fn literal(text: &str) -> Value {
     match text {
         "true" => Value::Bool(true),
         "false" => Value::Bool(false),

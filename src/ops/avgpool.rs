@@ -1,6 +1,6 @@
 use super::onnx::{Node, Operand};
 use super::window::Frame;
-use super::{Arg, Args, Operator, Tolerance, Violation, pool};
+use super::{Arg, Args, Operator, Tolerance, Value, Violation, pool};
 use crate::nest::{Affine, Binary, Expr, Nest, Reduction};
 use crate::shape::{Shape, Window};
 use crate::tensor::{Exact, Tensor};
@@ -52,6 +52,12 @@ impl Operator for AvgPool {
 
     fn parse(args: &mut Args<'_>) -> Self {
         AvgPool { frame: pool::parse(args), count_pad: args.flag("count_pad") }
+    }
+
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        let mut args = pool::written(&self.frame);
+        args.push(("count_pad", self.count_pad.into()));
+        args
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {

@@ -28,6 +28,17 @@ impl Bias {
         }
     }
 
+    /// The inverse of [`Bias::parse`], beside weights written in the file or not.
+    pub(super) fn written(&self, beside_weight: bool) -> Option<(&'static str, Value)> {
+        let value = match self {
+            Bias::Fixed(bias) => Value::of_tensor(bias),
+            Bias::Learned if beside_weight => true.into(),
+            Bias::Absent if !beside_weight => false.into(),
+            Bias::Learned | Bias::Absent => return None,
+        };
+        Some(("bias", value))
+    }
+
     /// Whether there is one.
     pub fn is_present(&self) -> bool {
         *self != Bias::Absent

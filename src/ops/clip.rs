@@ -1,5 +1,5 @@
 use super::onnx::{Node, Operand};
-use super::{Arg, Args, Operator, Violation, pointwise};
+use super::{Arg, Args, Operator, Value, Violation, pointwise};
 use crate::nest::{Binary, Expr, Nest};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor, max, min};
@@ -39,6 +39,11 @@ impl Operator for Clip {
             args.fault("min", format!("`min` of `clip` is {min}, more than `max`, {max}"));
         }
         Clip { min, max }
+    }
+
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        let [min, max] = [("min", self.min), ("max", self.max)];
+        [min, max].into_iter().filter_map(|(name, it)| Some((name, it?.into()))).collect()
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {

@@ -1,5 +1,5 @@
 use super::onnx::{Node, Operand};
-use super::{Arg, Args, Operator, Violation, axis, sized};
+use super::{Arg, Args, Operator, Value, Violation, axis, sized};
 use crate::nest::{Affine, Buffer, Expr, Nest, Stage};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor};
@@ -37,6 +37,10 @@ impl Operator for Concat {
 
     fn parse(args: &mut Args<'_>) -> Self {
         Concat { axis: args.int("axis") }
+    }
+
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        vec![("axis", self.axis.into())]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {

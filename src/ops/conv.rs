@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::bias::Bias;
 use super::onnx::{self, Node, Operand};
 use super::window::{self, Frame, Space};
-use super::{Arg, Args, Init, Operator, ParamSpec, Role, Tolerance, Violation, sized};
+use super::{Arg, Args, Init, Operator, ParamSpec, Role, Tolerance, Value, Violation, sized};
 use crate::nest::{Affine, Binary, Buffer, Expr, Nest, Reduction, Stage};
 use crate::shape::{Shape, Window};
 use crate::tensor::{Exact, Tensor};
@@ -91,6 +91,15 @@ impl Operator for Conv {
             flip: args.flag("flip"),
             weight: args.tensor("weight"),
         }
+    }
+
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        let mut args = vec![("channels", self.channels.into())];
+        args.extend(self.frame.written());
+        args.extend([("groups", self.groups.into()), ("flip", self.flip.into())]);
+        args.extend(self.weight.iter().map(|it| ("weight", Value::of_tensor(it))));
+        args.extend(self.bias.written(self.weight.is_some()));
+        args
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {

@@ -2,7 +2,7 @@ use super::bias::Bias;
 use super::conv::{Channels, check_groups};
 use super::onnx::{Node, Operand};
 use super::window::{self, Frame, Space};
-use super::{Arg, Args, Init, Operator, ParamSpec, Role, Tolerance, Violation, sized};
+use super::{Arg, Args, Init, Operator, ParamSpec, Role, Tolerance, Value, Violation, sized};
 use crate::nest::{Affine, Binary, Buffer, Expr, Guard, Index, Nest, Reduction};
 use crate::shape::{Padding, PerAxis, Shape, Window};
 use crate::tensor::{Exact, Tensor};
@@ -84,6 +84,14 @@ impl Operator for Deconv {
             groups: args.count("groups"),
             bias: Bias::parse(args),
         }
+    }
+
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        let mut args = vec![("channels", self.channels.into())];
+        args.extend(self.frame.written());
+        args.extend([("output_pad", (&self.output_pad).into()), ("groups", self.groups.into())]);
+        args.extend(self.bias.written(false));
+        args
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {

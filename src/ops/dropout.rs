@@ -1,5 +1,5 @@
 use super::onnx::{Node, Operand};
-use super::{Arg, Args, Operator, Violation, pointwise};
+use super::{Arg, Args, Operator, Value, Violation, pointwise};
 use crate::nest::{Expr, Nest};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor};
@@ -33,6 +33,10 @@ impl Operator for Dropout {
             args.fault("p", format!("`p` of `dropout` is {p}, not from 0 to below 1"));
         }
         Dropout { p }
+    }
+
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        vec![("p", self.p.into())]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {

@@ -1,5 +1,5 @@
 use super::onnx::Node;
-use super::{Arg, Args, Operator, Tolerance, Violation, pointwise};
+use super::{Arg, Args, Operator, Tolerance, Value, Violation, pointwise};
 use crate::nest::{Binary, Expr, Nest, Unary};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor};
@@ -31,6 +31,10 @@ impl Operator for Elu {
 
     fn parse(args: &mut Args<'_>) -> Self {
         Elu { alpha: args.number("alpha") }
+    }
+
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        vec![("alpha", self.alpha.into())]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {

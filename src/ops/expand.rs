@@ -1,5 +1,5 @@
 use super::onnx::{self, Node, Operand};
-use super::{Arg, Args, Operator, Violation, sized};
+use super::{Arg, Args, Operator, Value, Violation, sized};
 use crate::nest::{Affine, Buffer, Expr, Nest};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor};
@@ -37,6 +37,11 @@ impl Operator for Expand {
     fn parse(args: &mut Args<'_>) -> Self {
         let batch = args.has("batch").then(|| args.count("batch"));
         Expand { shape: args.ints("shape"), batch }
+    }
+
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        let shape = ("shape", self.shape.as_slice().into());
+        [shape].into_iter().chain(self.batch.map(|it| ("batch", it.into()))).collect()
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {

@@ -1,6 +1,6 @@
 use super::bias::Bias;
 use super::onnx::{Node, Operand};
-use super::{Arg, Args, Init, Operator, ParamSpec, Role, Tolerance, Violation, sized};
+use super::{Arg, Args, Init, Operator, ParamSpec, Role, Tolerance, Value, Violation, sized};
 use crate::nest::{Affine, Binary, Buffer, Expr, Nest, Reduction};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor};
@@ -47,6 +47,11 @@ impl Operator for Fc {
 
     fn parse(args: &mut Args<'_>) -> Self {
         Fc { features: args.count("features"), bias: Bias::parse(args) }
+    }
+
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        let features = ("features", self.features.into());
+        [features].into_iter().chain(self.bias.written(false)).collect()
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {

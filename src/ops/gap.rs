@@ -1,5 +1,5 @@
 use super::onnx::{self, Node, Operand};
-use super::{Arg, Args, Operator, Tolerance, Violation, pool};
+use super::{Arg, Args, Operator, Tolerance, Value, Violation, pool};
 use crate::nest::{Binary, Expr, Nest, Reduction};
 use crate::shape::{Shape, Window};
 use crate::tensor::{Exact, Tensor};
@@ -42,6 +42,10 @@ impl Operator for Gap {
 
     fn parse(args: &mut Args<'_>) -> Self {
         Gap { keep: args.flag("keep") }
+    }
+
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        vec![("keep", self.keep.into())]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {

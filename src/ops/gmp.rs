@@ -1,5 +1,5 @@
 use super::onnx::{self, Node, Operand};
-use super::{Arg, Args, Operator, Violation, pool};
+use super::{Arg, Args, Operator, Value, Violation, pool};
 use crate::nest::{Nest, Reduction};
 use crate::shape::{Shape, Window};
 use crate::tensor::{Exact, Tensor, max};
@@ -42,6 +42,10 @@ impl Operator for Gmp {
 
     fn parse(args: &mut Args<'_>) -> Self {
         Gmp { keep: args.flag("keep") }
+    }
+
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        vec![("keep", self.keep.into())]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {

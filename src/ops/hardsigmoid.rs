@@ -1,5 +1,5 @@
 use super::onnx::Node;
-use super::{Arg, Args, Operator, Tolerance, Violation, pointwise};
+use super::{Arg, Args, Operator, Tolerance, Value, Violation, pointwise};
 use crate::nest::{Binary, Expr, Nest};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor, min};
@@ -35,6 +35,10 @@ impl Operator for HardSigmoid {
 
     fn parse(args: &mut Args<'_>) -> Self {
         HardSigmoid { alpha: args.number("alpha"), beta: args.number("beta") }
+    }
+
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        vec![("alpha", self.alpha.into()), ("beta", self.beta.into())]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {

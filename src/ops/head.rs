@@ -1,7 +1,7 @@
 //! What heads that predict boxes from anchors share.
 
 use super::onnx::{self, Node, Operand};
-use super::{Arg, Args, Violation};
+use super::{Arg, Args, Value, Violation};
 use crate::nest::{Affine, Binary, Buffer, Expr, Stage, Unary};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor};
@@ -38,6 +38,17 @@ impl Head {
             args.fault("stride", "`stride` is positive");
         }
         Head { anchors, classes: args.count("classes"), stride }
+    }
+
+    /// The inverse of [`Head::parse`].
+    pub(super) fn written(&self) -> Vec<(&'static str, Value)> {
+        let pair = |it: &(f32, f32)| Value::Tuple(vec![it.0.into(), it.1.into()]);
+        let stride = match self.stride.as_slice() {
+            [one] => (*one).into(),
+            all => all.into(),
+        };
+        let anchors = Value::List(self.anchors.iter().map(pair).collect());
+        vec![("anchors", anchors), ("classes", self.classes.into()), ("stride", stride)]
     }
 
     /// Constraints C1 to C3 of both: `[N, 4 + classes, anchors * H * W]`.

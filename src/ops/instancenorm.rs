@@ -1,5 +1,5 @@
 use super::onnx::{Node, Operand};
-use super::{Arg, Args, Init, Operator, ParamSpec, Role, Tolerance, Violation};
+use super::{Arg, Args, Init, Operator, ParamSpec, Role, Tolerance, Value, Violation};
 use crate::nest::{Affine, Binary, Buffer, Expr, Nest, Reduction, Stage, Unary};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor};
@@ -42,6 +42,10 @@ impl Operator for InstanceNorm {
             args.fault("eps", format!("`eps` of `instancenorm` is {eps}, not positive"));
         }
         InstanceNorm { eps }
+    }
+
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        vec![("eps", self.eps.into())]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {

@@ -1,5 +1,5 @@
 use super::onnx::{Node, Operand};
-use super::{Arg, Args, Operator, Tolerance, Violation, axis};
+use super::{Arg, Args, Operator, Tolerance, Value, Violation, axis};
 use crate::nest::{Affine, Binary, Buffer, Expr, Nest, Reduction, Stage, Unary};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor, max};
@@ -40,6 +40,10 @@ impl Operator for L2Norm {
 
     fn parse(args: &mut Args<'_>) -> Self {
         L2Norm { axis: args.int("axis"), eps: args.number("eps") }
+    }
+
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        vec![("axis", self.axis.into()), ("eps", self.eps.into())]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {

@@ -1,5 +1,5 @@
 use super::onnx::Node;
-use super::{Arg, Args, Operator, Violation, pointwise};
+use super::{Arg, Args, Operator, Value, Violation, pointwise};
 use crate::nest::{Binary, Expr, Nest};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor};
@@ -29,6 +29,10 @@ impl Operator for Leaky {
 
     fn parse(args: &mut Args<'_>) -> Self {
         Leaky { slope: args.number("slope") }
+    }
+
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        vec![("slope", self.slope.into())]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {

@@ -1,5 +1,5 @@
 use super::onnx::Node;
-use super::{Arg, Args, Operator, Tolerance, Violation, axis, softmax};
+use super::{Arg, Args, Operator, Tolerance, Value, Violation, axis, softmax};
 use crate::nest::{Affine, Binary, Buffer, Nest, Stage, Unary};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor, max};
@@ -36,6 +36,10 @@ impl Operator for LogSoftmax {
 
     fn parse(args: &mut Args<'_>) -> Self {
         LogSoftmax { axis: args.int("axis") }
+    }
+
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        vec![("axis", self.axis.into())]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {

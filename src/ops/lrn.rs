@@ -1,5 +1,5 @@
 use super::onnx::{self, Node, Operand};
-use super::{Arg, Args, Operator, Tolerance, Violation, axis};
+use super::{Arg, Args, Operator, Tolerance, Value, Violation, axis};
 use crate::nest::{Affine, Binary, Buffer, Expr, Guard, Nest, Reduction, Stage};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor};
@@ -54,6 +54,15 @@ impl Operator for Lrn {
             beta: args.number("beta"),
             k: args.number("k"),
         }
+    }
+
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        vec![
+            ("size", self.size.into()),
+            ("alpha", self.alpha.into()),
+            ("beta", self.beta.into()),
+            ("k", self.k.into()),
+        ]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {

@@ -1,6 +1,6 @@
 use super::onnx::{Node, Operand};
 use super::window::Frame;
-use super::{Arg, Args, Operator, Violation, pool};
+use super::{Arg, Args, Operator, Value, Violation, pool};
 use crate::nest::{Nest, Reduction};
 use crate::shape::{Shape, Window};
 use crate::tensor::{Exact, Tensor, max};
@@ -44,6 +44,10 @@ impl Operator for MaxPool {
 
     fn parse(args: &mut Args<'_>) -> Self {
         MaxPool { frame: pool::parse(args) }
+    }
+
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        pool::written(&self.frame)
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {

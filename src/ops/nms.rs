@@ -1,5 +1,5 @@
 use super::onnx::{self, Node, Operand};
-use super::{Arg, Args, Operator, Violation, sized};
+use super::{Arg, Args, Operator, Value, Violation, sized};
 use crate::nest::Nest;
 use crate::nest::suppress::{Form, Suppress};
 use crate::shape::Shape;
@@ -75,6 +75,15 @@ impl Operator for Nms {
             },
             capacity: args.has("capacity").then(|| args.count("capacity")),
         }
+    }
+
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        let form = if self.form == Form::Centre { "centre" } else { "corners" };
+        let mut args = vec![("iou", self.iou.into()), ("form", Value::Text(form.to_owned()))];
+        args.extend(self.score.map(|it| ("score", it.into())));
+        args.extend(self.most.map(|it| ("most", it.into())));
+        args.extend(self.capacity.map(|it| ("capacity", it.into())));
+        args
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {

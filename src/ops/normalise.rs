@@ -1,5 +1,5 @@
 use super::onnx::{Node, Operand};
-use super::{Arg, Args, Operator, Tolerance, Violation};
+use super::{Arg, Args, Operator, Tolerance, Value, Violation};
 use crate::nest::{Affine, Binary, Buffer, Expr, Nest};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor};
@@ -38,6 +38,10 @@ impl Operator for Normalise {
 
     fn parse(args: &mut Args<'_>) -> Self {
         Normalise { mean: args.numbers("mean"), std: args.numbers("std") }
+    }
+
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        vec![("mean", self.mean.as_slice().into()), ("std", self.std.as_slice().into())]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {

@@ -17,6 +17,8 @@ pub struct Node {
     pub operands: Vec<Operand>,
     /// Attributes by name; those left out have ONNX's defaults.
     pub attributes: Vec<(&'static str, Attribute)>,
+    /// Whether its second result is meant, not its first.
+    pub second: bool,
 }
 
 /// What a node reads.
@@ -56,12 +58,19 @@ pub enum Attribute {
 impl Node {
     /// An operator of these operands.
     pub fn of(operator: &'static str, operands: impl IntoIterator<Item = Operand>) -> Node {
-        Node { operator, operands: operands.into_iter().collect(), attributes: Vec::new() }
+        let operands = operands.into_iter().collect();
+        Node { operator, operands, attributes: Vec::new(), second: false }
     }
 
     /// An operator of the layer's only operand.
     pub fn map(operator: &'static str) -> Node {
         Node::of(operator, [Operand::Input(0)])
+    }
+
+    /// The second result of this.
+    #[must_use]
+    pub fn second(self) -> Node {
+        Node { second: true, ..self }
     }
 
     fn with(mut self, name: &'static str, value: Attribute) -> Node {

@@ -1,5 +1,5 @@
 use super::onnx::{self, Node, Operand};
-use super::{Arg, Args, Operator, Violation, sized, window};
+use super::{Arg, Args, Operator, Value, Violation, sized, window};
 use crate::nest::{Affine, Buffer, Expr, Guard, Index, Nest};
 use crate::shape::{PerAxis, Shape};
 use crate::tensor::{Exact, Tensor};
@@ -68,6 +68,21 @@ impl Operator for Pad {
         };
         let (rows, value) = (args.rows("rows"), args.number("value"));
         Pad { rows, mode, value, channels: args.pair("channels") }
+    }
+
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        let mode = match self.mode {
+            Mode::Constant => "constant",
+            Mode::Reflect => "reflect",
+            Mode::Edge => "edge",
+            Mode::Wrap => "wrap",
+        };
+        let mut args = vec![("rows", (&self.rows).into()), ("mode", Value::Text(mode.to_owned()))];
+        args.push(("value", self.value.into()));
+        if self.channels != (0, 0) {
+            args.push(("channels", self.channels.into()));
+        }
+        args
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {

@@ -58,6 +58,12 @@ impl Operator for Param {
         Param { shape: args.ints("shape"), batch: args.count("batch"), weight }
     }
 
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        let mut args = vec![("shape", self.shape.as_slice().into()), ("batch", self.batch.into())];
+        args.extend(self.weight.iter().map(|it| ("weight", Value::of_tensor(it))));
+        args
+    }
+
     fn infer(&self, _: &[&Shape]) -> Result<Shape, Violation> {
         let shape = self.full()?;
         match &self.weight {

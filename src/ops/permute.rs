@@ -1,5 +1,5 @@
 use super::onnx::Node;
-use super::{Arg, Args, Operator, Violation};
+use super::{Arg, Args, Operator, Value, Violation};
 use crate::nest::{Affine, Buffer, Expr, Nest, Stage};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor};
@@ -32,6 +32,10 @@ impl Operator for Permute {
 
     fn parse(args: &mut Args<'_>) -> Self {
         Permute { order: args.ints("order") }
+    }
+
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        vec![("order", self.order.as_slice().into())]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {

@@ -119,6 +119,26 @@ impl Operator for Picture {
         Picture { fit, resize, channels, scale: args.number("scale") }
     }
 
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        let fit = match self.fit {
+            Fit::Stretch => "stretch",
+            Fit::Crop => "crop",
+            Fit::Letterbox => "letterbox",
+        };
+        let channels = if self.channels == Channels::Bgr { "bgr" } else { "rgb" };
+        let word = |name, it: &str| (name, Value::Text(it.to_owned()));
+        let mut args = vec![word("fit", fit), word("channels", channels)];
+        args.push(("scale", self.scale.into()));
+        args.extend(self.resize.map(|it| match it {
+            Side::To(width, height) => {
+                let sides = [i64::from(height), i64::from(width)];
+                ("resize", sides.as_slice().into())
+            }
+            Side::Shorter(side) => ("resize", Value::Int(i64::from(side))),
+        }));
+        args
+    }
+
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {
         if inputs[0].rank() != 4 {
             let message =

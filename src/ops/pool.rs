@@ -2,7 +2,7 @@
 
 use super::onnx::{self, Node, Operand};
 use super::window::{self, Frame, Space};
-use super::{Arg, Args, Violation, sized};
+use super::{Arg, Args, Value, Violation, sized};
 use crate::nest::{Affine, Buffer, Expr, Nest, Reduction};
 use crate::shape::{Shape, Window};
 use crate::tensor::{Exact, Tensor};
@@ -30,6 +30,13 @@ pub(super) const CEIL: Arg = Arg::optional(
 pub(super) fn parse(args: &mut Args<'_>) -> Frame {
     let (ceil, dilation) = (args.flag("ceil"), args.axes("dilation"));
     Frame { ceil, dilation, ..Frame::parse(args) }
+}
+
+/// The inverse of [`parse`]: a stride that is the kernel goes without saying.
+pub(super) fn written(frame: &Frame) -> Vec<(&'static str, Value)> {
+    let mut args = frame.written();
+    args.retain(|it| it.0 != "stride" || frame.stride != frame.kernel);
+    args
 }
 
 /// Constraints C1 to C5 of both.

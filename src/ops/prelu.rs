@@ -1,5 +1,5 @@
 use super::onnx::{self, Node, Operand};
-use super::{Arg, Args, Init, Operator, ParamSpec, Role, Violation};
+use super::{Arg, Args, Init, Operator, ParamSpec, Role, Value, Violation};
 use crate::nest::{Affine, Binary, Buffer, Expr, Nest};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor};
@@ -34,6 +34,10 @@ impl Operator for Prelu {
 
     fn parse(args: &mut Args<'_>) -> Self {
         Prelu { shared: args.flag("shared") }
+    }
+
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        vec![("shared", self.shared.into())]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {

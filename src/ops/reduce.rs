@@ -1,5 +1,5 @@
 use super::onnx::{Node, Operand};
-use super::{Arg, Args, Operator, Tolerance, Violation, axis};
+use super::{Arg, Args, Operator, Tolerance, Value, Violation, axis};
 use crate::nest::{Affine, Binary, Buffer, Expr, Nest, Reduction};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor, max, min};
@@ -63,6 +63,21 @@ impl Operator for Reduce {
             _ => Combine::Sum,
         };
         Reduce { op, axes: args.ints("axes"), keep: args.flag("keep") }
+    }
+
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        let op = match self.op {
+            Combine::Sum => "sum",
+            Combine::Mean => "mean",
+            Combine::Max => "max",
+            Combine::Min => "min",
+            Combine::Product => "product",
+        };
+        vec![
+            ("op", Value::Text(op.to_owned())),
+            ("axes", self.axes.as_slice().into()),
+            ("keep", self.keep.into()),
+        ]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {

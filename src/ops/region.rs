@@ -1,6 +1,6 @@
 use super::head::{self, Head};
 use super::onnx::Node;
-use super::{Arg, Args, Operator, Tolerance, Violation};
+use super::{Arg, Args, Operator, Tolerance, Value, Violation};
 use crate::nest::{Affine, Binary, Buffer, Expr, Nest, Reduction, Stage, Unary};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor, max};
@@ -51,6 +51,10 @@ impl Operator for Region {
 
     fn parse(args: &mut Args<'_>) -> Self {
         Region { head: Head::parse(args) }
+    }
+
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        self.head.written()
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::onnx::{self, Node, Operand};
-use super::{Arg, Args, Operator, Violation};
+use super::{Arg, Args, Operator, Value, Violation};
 use crate::nest::{Affine, Buffer, Expr, Index, Nest, Stage};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor};
@@ -41,6 +41,10 @@ impl Operator for Reorg {
 
     fn parse(args: &mut Args<'_>) -> Self {
         Reorg { stride: args.count("stride") }
+    }
+
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        vec![("stride", self.stride.into())]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {

@@ -212,6 +212,38 @@ impl Operator for ResizeTo {
         }
     }
 
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        let mode = match self.mode {
+            Kernel::Nearest => "nearest",
+            Kernel::Linear => "linear",
+            Kernel::Cubic => "cubic",
+        };
+        let at = match self.at {
+            Position::HalfPixel => "half_pixel",
+            Position::PytorchHalfPixel => "pytorch_half_pixel",
+            Position::HalfPixelSymmetric => "half_pixel_symmetric",
+            Position::Asymmetric => "asymmetric",
+            Position::HalfPixelForNn => "half_pixel_for_nn",
+            Position::AlignCorners => "align_corners",
+            Position::Crop => "crop",
+        };
+        let round = match self.round {
+            Rounding::PreferFloor => "prefer_floor",
+            Rounding::PreferCeil => "prefer_ceil",
+            Rounding::Floor => "floor",
+            Rounding::Ceil => "ceil",
+        };
+        let word = |name, it: &str| (name, Value::Text(it.to_owned()));
+        let mut args = vec![("size", self.size.as_slice().into())];
+        args.extend([word("mode", mode), word("at", at), word("round", round)]);
+        let lists = [("scale", &self.scale), ("roi", &self.roi)].into_iter();
+        args.extend(lists.filter(|it| !it.1.is_empty()).map(|it| (it.0, it.1.as_slice().into())));
+        args.extend([("cubic", self.cubic.into()), ("extrapolation", self.extrapolation.into())]);
+        args.push(("exclude_outside", self.exclude_outside.into()));
+        args.push(("antialias", self.antialias.into()));
+        args
+    }
+
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {
         let input = inputs[0];
         let axes = input.spatial().len();

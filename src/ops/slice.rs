@@ -1,5 +1,5 @@
 use super::onnx::{Node, Operand};
-use super::{Arg, Args, Operator, Violation, axis};
+use super::{Arg, Args, Operator, Value, Violation, axis};
 use crate::nest::{Affine, Buffer, Nest};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor};
@@ -55,6 +55,13 @@ impl Operator for Slice {
             to: args.has("to").then(|| args.int("to")),
             step: args.count("step"),
         }
+    }
+
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        let mut args = vec![("axis", self.axis.into()), ("from", self.from.into())];
+        args.extend(self.to.map(|it| ("to", it.into())));
+        args.push(("step", self.step.into()));
+        args
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {

@@ -1,5 +1,5 @@
 use super::onnx::Node;
-use super::{Arg, Args, Operator, Tolerance, Violation, axis};
+use super::{Arg, Args, Operator, Tolerance, Value, Violation, axis};
 use crate::nest::{Affine, Binary, Buffer, Expr, Nest, Reduction, Stage, Unary};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor, max};
@@ -38,6 +38,10 @@ impl Operator for Softmax {
 
     fn parse(args: &mut Args<'_>) -> Self {
         Softmax { axis: args.int("axis") }
+    }
+
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        vec![("axis", self.axis.into())]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {

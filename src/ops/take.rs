@@ -1,5 +1,5 @@
 use super::onnx::{Node, Operand};
-use super::{Arg, Args, Operator, Violation, axis, sized};
+use super::{Arg, Args, Operator, Value, Violation, axis, sized};
 use crate::nest::{Affine, Buffer, Expr, Index, Nest};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor};
@@ -38,6 +38,10 @@ impl Operator for Take {
 
     fn parse(args: &mut Args<'_>) -> Self {
         Take { axis: args.int("axis"), at: args.ints("at") }
+    }
+
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        vec![("axis", self.axis.into()), ("at", self.at.as_slice().into())]
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {

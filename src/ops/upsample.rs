@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::onnx::{Node, Operand};
-use super::{Arg, Args, Operator, Tolerance, Violation, sized, window};
+use super::{Arg, Args, Operator, Tolerance, Value, Violation, sized, window};
 use crate::nest::{Affine, Binary, Buffer, Expr, Index, Nest, Reduction};
 use crate::shape::{PerAxis, Shape};
 use crate::tensor::{Exact, Tensor};
@@ -81,6 +81,15 @@ impl Operator for Upsample {
             }
         };
         Upsample { factor: args.axes("factor"), mode }
+    }
+
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        let mut args = vec![("factor", (&self.factor).into())];
+        if self.mode != Resize::Nearest {
+            args.push(("mode", Value::Text("bilinear".to_owned())));
+            args.push(("align_corners", (self.mode == Resize::AlignCorners).into()));
+        }
+        args
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {

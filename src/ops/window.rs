@@ -1,6 +1,6 @@
 //! What layers with windows share: their arguments, the constraints on them, the loops over taps.
 
-use super::{Args, Violation};
+use super::{Args, Value, Violation};
 use crate::nest::{Affine, Guard};
 use crate::shape::{Padding, PerAxis, Shape, Window};
 
@@ -29,6 +29,19 @@ impl Frame {
         let has_default = args.raw("stride").is_some();
         let stride = if has_default { args.axes("stride") } else { kernel.clone() };
         Self { kernel, stride, pad: args.padding("pad"), dilation: PerAxis::All(1), ceil: false }
+    }
+
+    /// The inverse of [`Frame::parse`], with `dilation` and `ceil` for those that know them.
+    pub(super) fn written(&self) -> Vec<(&'static str, Value)> {
+        let mut args = vec![("kernel", (&self.kernel).into()), ("stride", (&self.stride).into())];
+        args.push(("pad", (&self.pad).into()));
+        if self.dilation != PerAxis::All(1) {
+            args.push(("dilation", (&self.dilation).into()));
+        }
+        if self.ceil {
+            args.push(("ceil", true.into()));
+        }
+        args
     }
 
     /// One window for each spatial axis.

@@ -1,6 +1,6 @@
 use super::head::{self, Head};
 use super::onnx::Node;
-use super::{Arg, Args, Operator, Tolerance, Violation};
+use super::{Arg, Args, Operator, Tolerance, Value, Violation};
 use crate::nest::{Affine, Binary, Nest, Unary};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor};
@@ -50,6 +50,10 @@ impl Operator for Yolo {
 
     fn parse(args: &mut Args<'_>) -> Self {
         Yolo { head: Head::parse(args) }
+    }
+
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        self.head.written()
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Violation> {

@@ -186,6 +186,11 @@ impl View for Lazy<'_> {
 
     fn data(&self) -> Cow<'_, [u8]> {
         (self.each)();
+        if cfg!(target_endian = "little")
+            && let Some(held) = self.weights.held(self.graph, self.id)
+        {
+            return bytemuck::cast_slice::<f32, u8>(&held.data).into();
+        }
         let data = self.weights.tensor(self.graph, self.id).data;
         if cfg!(target_endian = "little") {
             bytemuck::cast_slice::<f32, u8>(&data).to_vec().into()
