@@ -5,6 +5,7 @@ use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use super::memory::Floats;
+use crate::plan::Processor;
 
 /// How long one measurement of a rate takes, and how often it is repeated; the best counts.
 const BURST: Duration = Duration::from_millis(4);
@@ -12,7 +13,7 @@ const BURSTS: usize = 5;
 /// Bytes that no cache holds.
 const FAR: usize = 96 << 20;
 
-/// Floating-point operations in a nanosecond on so many threads: fused multiply-adds of 256-bit vectors in
+/// Floating-point operations in a nanosecond on so many threads: fused multiply-adds of the widest vectors in
 /// registers, on other processors multiplications and additions of what the compiler makes of them.
 pub fn flops(threads: usize) -> f64 {
     // The first round finds out how many rounds fill a burst.
@@ -20,7 +21,7 @@ pub fn flops(threads: usize) -> f64 {
     let mut best = 0.0;
     for _ in 0..=BURSTS {
         let took = together(threads, &|_| multiply_add(rounds)).as_nanos().max(1) as f64;
-        best = crate::tensor::max(best, (threads * rounds * OPERATIONS) as f64 / took);
+        best = crate::tensor::max(best, (threads * rounds * CHAINS * lanes() * 2) as f64 / took);
         let more = BURST.as_nanos() as f64 / took;
         rounds = (rounds as f64 * more.clamp(0.01, 100.0)) as usize + 1;
     }
@@ -94,46 +95,62 @@ fn read_all(numbers: &[f32]) {
     black_box(numbers.iter().fold(0, |sum: u32, it| sum.wrapping_add(it.to_bits())));
 }
 
-/// Floating-point operations of a round.
-const OPERATIONS: usize = 14 * 8 * 2;
+/// Multiply-adds of a round.
+const CHAINS: usize = 14;
 
-/// Fourteen multiply-adds a round that do not wait for each other.
+/// The lanes of this machine's widest vectors.
+fn lanes() -> usize {
+    if Processor::host().wide { 16 } else { 8 }
+}
+
+/// [`CHAINS`] multiply-adds a round that do not wait for each other, of registers with this name.
+#[cfg(target_arch = "x86_64")]
+macro_rules! multiply_add_rounds {
+    ($register:literal, $rounds:expr) => {
+        // SAFETY: the caller knows that the processor has the instructions; they change the named registers (and the
+        // wider ones that those are part of) only, and the loop ends because the count is at least one.
+        unsafe {
+            std::arch::asm!(
+                "vzeroall",
+                "2:",
+                concat!("vfmadd231ps ", $register, "0, ", $register, "14, ", $register, "15"),
+                concat!("vfmadd231ps ", $register, "1, ", $register, "14, ", $register, "15"),
+                concat!("vfmadd231ps ", $register, "2, ", $register, "14, ", $register, "15"),
+                concat!("vfmadd231ps ", $register, "3, ", $register, "14, ", $register, "15"),
+                concat!("vfmadd231ps ", $register, "4, ", $register, "14, ", $register, "15"),
+                concat!("vfmadd231ps ", $register, "5, ", $register, "14, ", $register, "15"),
+                concat!("vfmadd231ps ", $register, "6, ", $register, "14, ", $register, "15"),
+                concat!("vfmadd231ps ", $register, "7, ", $register, "14, ", $register, "15"),
+                concat!("vfmadd231ps ", $register, "8, ", $register, "14, ", $register, "15"),
+                concat!("vfmadd231ps ", $register, "9, ", $register, "14, ", $register, "15"),
+                concat!("vfmadd231ps ", $register, "10, ", $register, "14, ", $register, "15"),
+                concat!("vfmadd231ps ", $register, "11, ", $register, "14, ", $register, "15"),
+                concat!("vfmadd231ps ", $register, "12, ", $register, "14, ", $register, "15"),
+                concat!("vfmadd231ps ", $register, "13, ", $register, "14, ", $register, "15"),
+                "dec {count}",
+                "jnz 2b",
+                "vzeroupper",
+                count = inout(reg) $rounds.max(1) => _,
+                out("ymm0") _, out("ymm1") _, out("ymm2") _, out("ymm3") _,
+                out("ymm4") _, out("ymm5") _, out("ymm6") _, out("ymm7") _,
+                out("ymm8") _, out("ymm9") _, out("ymm10") _, out("ymm11") _,
+                out("ymm12") _, out("ymm13") _, out("ymm14") _, out("ymm15") _,
+                options(nomem, nostack),
+            );
+        }
+    };
+}
+
+/// Rounds of multiply-adds in the widest vectors.
 #[cfg(target_arch = "x86_64")]
 fn multiply_add(rounds: usize) {
+    if Processor::host().wide {
+        return multiply_add_rounds!("zmm", rounds);
+    }
     if !(std::arch::is_x86_feature_detected!("avx") && std::arch::is_x86_feature_detected!("fma")) {
         return narrow(rounds);
     }
-    // SAFETY: the processor has the instructions; they change the named registers only, and the loop ends because
-    // the count is at least one.
-    unsafe {
-        std::arch::asm!(
-            "vzeroall",
-            "2:",
-            "vfmadd231ps ymm0, ymm14, ymm15",
-            "vfmadd231ps ymm1, ymm14, ymm15",
-            "vfmadd231ps ymm2, ymm14, ymm15",
-            "vfmadd231ps ymm3, ymm14, ymm15",
-            "vfmadd231ps ymm4, ymm14, ymm15",
-            "vfmadd231ps ymm5, ymm14, ymm15",
-            "vfmadd231ps ymm6, ymm14, ymm15",
-            "vfmadd231ps ymm7, ymm14, ymm15",
-            "vfmadd231ps ymm8, ymm14, ymm15",
-            "vfmadd231ps ymm9, ymm14, ymm15",
-            "vfmadd231ps ymm10, ymm14, ymm15",
-            "vfmadd231ps ymm11, ymm14, ymm15",
-            "vfmadd231ps ymm12, ymm14, ymm15",
-            "vfmadd231ps ymm13, ymm14, ymm15",
-            "dec {count}",
-            "jnz 2b",
-            "vzeroupper",
-            count = inout(reg) rounds.max(1) => _,
-            out("ymm0") _, out("ymm1") _, out("ymm2") _, out("ymm3") _,
-            out("ymm4") _, out("ymm5") _, out("ymm6") _, out("ymm7") _,
-            out("ymm8") _, out("ymm9") _, out("ymm10") _, out("ymm11") _,
-            out("ymm12") _, out("ymm13") _, out("ymm14") _, out("ymm15") _,
-            options(nomem, nostack),
-        );
-    }
+    multiply_add_rounds!("ymm", rounds);
 }
 
 #[cfg(not(target_arch = "x86_64"))]

@@ -11,7 +11,8 @@
 //! | [`Forward`], [`Inverse`] | the transforms around the products of a Winograd convolution | vector |
 //!
 //! and becomes [`code`] for `Module::define_function_bytes` in one of two forms with one
-//! [`signature`]: [`emit_x64`], and [`emit_portable`] on four lanes for any target. Where the
+//! [`signature`]: [`emit_x64`], and [`emit_portable`] on four lanes for any target. A tile is *wide* if its vectors have
+//! sixteen lanes, two blocks of channels, and there are 32 of them: that is AVX-512. Where the
 //! target has a fused multiply-add both give the same bits, and so do all shapes of tile and all
 //! blockings of the reduction: a result is always the sum over the steps in their order.
 //!
