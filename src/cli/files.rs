@@ -1,5 +1,6 @@
 //! Files in and out, and the faults of both.
 
+use std::error::Error;
 use std::fs::{File, Metadata};
 use std::io::{BufWriter, ErrorKind, Read, Write};
 use std::path::Path;
@@ -189,8 +190,7 @@ pub(super) fn used(terminal: &Terminal, path: &str) -> Result<Source, String> {
     Ok(Source { name: path.to_owned(), text })
 }
 
-/// Writes a file whole or not at all: to a temporary file beside it, which then takes its place. `-` is
-/// standard output.
+/// Writes a file whole or not at all. `-` is standard output.
 pub(super) fn write(terminal: &Terminal, path: &Path, data: &[u8]) -> Result<(), Stop> {
     stream(terminal, path, &mut |to| to.write_all(data))
 }
@@ -204,16 +204,33 @@ pub(super) fn stream(
     if path.as_os_str() == STREAM {
         return terminal.stream(make);
     }
-    let fail = |it: std::io::Error| Stop::Command(format!("cannot write `{}`: {it}", name(path)));
-    let mut file =
-        tempfile::Builder::new().prefix(".netc").tempfile_in(folder(path)).map_err(fail)?;
-    let mut buffer = BufWriter::new(&mut file);
-    make(&mut buffer).and_then(|()| buffer.flush()).map_err(fail)?;
-    drop(buffer);
-    file.as_file().sync_all().map_err(fail)?;
-    keep_mode(file.path(), path).map_err(fail)?;
-    file.persist(path).map_err(|it| fail(it.error))?;
-    Ok(())
+    replace(path, |draft| {
+        let mut file = BufWriter::new(File::create(draft)?);
+        make(&mut file)?;
+        Ok(file.flush()?)
+    })
+}
+
+/// Makes a file whole or not at all: `fill` writes a draft beside it, which then takes its place; a link
+/// stays one. What is no ordinary file, such as a device, cannot be replaced and is written into.
+fn replace(
+    path: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), Box<dyn Error>>,
+) -> Result<(), Stop> {
+    let path = &std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let made = || -> Result<(), Box<dyn Error>> {
+        if std::fs::metadata(path).is_ok_and(|it| !it.is_file() && !it.is_dir()) {
+            return fill(path);
+        }
+        let draft = tempfile::Builder::new().prefix(".netc").tempfile_in(folder(path))?;
+        let draft = draft.into_temp_path();
+        fill(&draft)?;
+        File::open(&draft)?.sync_all()?;
+        keep_mode(&draft, path)?;
+        draft.persist(path).map_err(|it| it.error)?;
+        Ok(())
+    };
+    made().map_err(|it| Stop::Command(format!("cannot write `{}`: {it}", name(path))))
 }
 
 /// Writes the weights that a graph stores, as an archive of arrays for `.npz` and as safetensors for any other
@@ -224,22 +241,15 @@ pub(super) fn save(
     graph: &Graph,
     each: &dyn Fn(),
 ) -> Result<(), Stop> {
-    let fail = |it: String| Stop::Command(format!("cannot write `{}`: {it}", name(path)));
-    let draft = tempfile::Builder::new()
-        .prefix(".netc")
-        .tempfile_in(folder(path))
-        .map_err(|it| fail(it.to_string()))?
-        .into_temp_path();
-    if path.extension().is_some_and(|it| it.eq_ignore_ascii_case("npz")) {
-        let archive = File::create(&draft).map(BufWriter::new);
-        archive
-            .and_then(|it| npz::save(weights, graph, it, each))
-            .map_err(|it| fail(it.to_string()))?;
-    } else {
-        weights::save(weights, graph, &draft, each).map_err(fail)?;
-    }
-    keep_mode(&draft, path).map_err(|it| fail(it.to_string()))?;
-    draft.persist(path).map_err(|it| fail(it.error.to_string()))
+    let is_archive = path.extension().is_some_and(|it| it.eq_ignore_ascii_case("npz"));
+    replace(path, |draft| {
+        if is_archive {
+            npz::save(weights, graph, BufWriter::new(File::create(draft)?), each)?;
+        } else {
+            weights::save(weights, graph, draft, each)?;
+        }
+        Ok(())
+    })
 }
 
 /// The folder in which a file stands.
@@ -248,7 +258,7 @@ pub(super) fn folder(path: &Path) -> &Path {
 }
 
 /// Gives a new file the permissions of the one that it replaces, or those of ordinary files.
-pub(super) fn keep_mode(new: &Path, old: &Path) -> std::io::Result<()> {
+fn keep_mode(new: &Path, old: &Path) -> std::io::Result<()> {
     match std::fs::metadata(old) {
         Ok(about) if about.is_file() => std::fs::set_permissions(new, about.permissions()),
         _ => {

@@ -50,6 +50,28 @@ fn a_file_without_end_is_no_net() {
 }
 
 #[test]
+#[cfg(unix)]
+fn devices_and_links_are_written_into_and_stay() {
+    let folder = Folder::new();
+    let net = folder.write("a.net", SMALL);
+    let is_device = |path: &str| {
+        use std::os::unix::fs::FileTypeExt as _;
+        std::fs::metadata(path).expect("it is there").file_type().is_char_device()
+    };
+    netc(&["graph", &net, "-o", "/dev/null"]).exits(0);
+    assert!(is_device("/dev/null"));
+    if std::fs::exists("/dev/full").expect("the folder can be read") {
+        netc(&["graph", &net, "-o", "/dev/full"]).exits(2);
+        assert!(is_device("/dev/full"));
+    }
+    let (target, link) = (folder.write("target.svg", "old"), folder.path("link.svg"));
+    std::os::unix::fs::symlink("target.svg", &link).expect("a link can be made");
+    netc(&["graph", &net, "-o", &link]).exits(0);
+    assert!(std::fs::read_to_string(&target).expect("it is there").starts_with("<svg "));
+    assert!(std::fs::symlink_metadata(&link).expect("it is there").is_symlink());
+}
+
+#[test]
 fn names_do_not_command_the_terminal() {
     let folder = Folder::new();
     let bad = folder.write("\u{1b}[31m.net", SMALL.replace("relu", "rellu"));
