@@ -23,7 +23,7 @@ pub mod winograd;
 pub use choice::{Candidate, Choice, Choices};
 pub use processor::Processor;
 pub use view::{Buffer, BufferId, Home, View};
-pub use winograd::{Cut, Winograd};
+pub use winograd::{Cut, Scheme, Winograd};
 
 use std::ops::Range;
 
@@ -97,7 +97,7 @@ impl Plan {
     /// How far a node's rounding spreads, if its results are computed in tiles that share their terms.
     pub fn spread(&self, node: NodeId) -> Option<Spread> {
         let (_, cut) = self.winograd.iter().find(|it| it.0 == node)?;
-        Some(Spread { tile: cut.outputs, factor: cut.factor() })
+        Some(Spread { tile: cut.scheme.outputs, factor: cut.factor() })
     }
 }
 
@@ -131,7 +131,7 @@ pub enum Kernel {
     Contract(Contract),
     /// A convolution of each channel with its own filter, tiles of pixels.
     Depthwise(Depthwise),
-    /// A 3x3 convolution with fewer multiplications.
+    /// A 3x3 or 5x5 convolution with fewer multiplications.
     Winograd(Winograd),
     /// Picks of boxes, one after another: operand 0 is boxes, operand 1 scores, temporary 0 a list of boxes.
     Suppress(Suppress),
@@ -283,11 +283,11 @@ pub enum Packing {
         /// Whether the filter is flipped.
         flip: bool,
     },
-    /// `[tile of vectors * 8 out channels][point][in block][8 in channels][vectors * 8]` from `[out, in, 3, 3]`,
-    /// transformed for `outputs x outputs` results. The last tile and the last block may be narrower.
+    /// `[tile of vectors * 8 out channels][point][in block][8 in channels][vectors * 8]` from `[out, in, r, r]`,
+    /// transformed. The last tile and the last block may be narrower.
     Winograd {
-        /// Results of a tile along one axis.
-        outputs: usize,
+        /// The size of a tile.
+        scheme: Scheme,
         /// Output channels.
         out_channels: usize,
         /// Input channels.

@@ -249,7 +249,7 @@ fn work(step: &Step) -> (String, u64) {
         Kernel::Loops(_) => ("loops", 0),
         Kernel::Pool(_) => ("pool", 0),
         Kernel::Contract(it) => ("contract", outputs * it.in_channels as u64 * taps(&it.windows)),
-        Kernel::Winograd(it) => ("winograd", outputs * (9 * it.in_channels) as u64),
+        Kernel::Winograd(it) => ("winograd", outputs * (taps(&it.windows) * it.in_channels as u64)),
         Kernel::Depthwise(it) => ("depthwise", outputs * taps(&it.windows)),
         Kernel::Suppress(_) => ("suppress", 0),
     };

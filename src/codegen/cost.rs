@@ -38,7 +38,8 @@ pub(super) fn nanoseconds(step: &Step, bundled: bool) -> u64 {
             sums.max(weights / if weights > CACHED { MEMORY } else { CACHE })
         }
         Kernel::Winograd(it) => {
-            let terms = 9 * it.in_channels as u64;
+            let taps: usize = it.windows.iter().map(|it| it.kernel).product();
+            let terms = (taps * it.in_channels) as u64;
             elements(&step.output.shape).saturating_mul(terms) / (2 * TILE)
         }
         // Every score is read once, and those that count a few times more.

@@ -99,5 +99,5 @@ pub use program::{
     WIDE_VECTORS,
 };
 pub use reduction::{Axis, Reduction};
-pub use winograd::{Forward, Inverse, Width, filter};
+pub use winograd::{Forward, Inverse, Width, filters};
 pub use x64::emit_x64;

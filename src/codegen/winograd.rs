@@ -15,7 +15,7 @@ use super::tile::{
 };
 use crate::plan::tile::{channels_at_once, row as cover};
 use crate::plan::winograd::{Scratch, tiles};
-use crate::plan::{LANES, Plan, Step, View, Winograd};
+use crate::plan::{LANES, Plan, Scheme, Step, View, Winograd};
 
 /// Emits the routine of a Winograd convolution; gives its leaves and the number of units.
 pub(super) fn emit(
@@ -91,11 +91,11 @@ impl<'a> Job<'a> {
     fn new(step: &'a Step, winograd: &'a Winograd) -> Job<'a> {
         let (input, output) = (&step.inputs[0], &step.output);
         assert!(input.blocked && output.blocked, "transforms work on blocks: {step:?}");
-        let outputs = winograd.cut.outputs;
+        let Scheme { outputs, taps } = winograd.cut.scheme;
         let map = [0, 1].map(|axis| tiles(output.shape.spatial()[axis], outputs));
         for (axis, window) in winograd.windows.iter().enumerate() {
             let (before, after) = input.halo.get(axis).copied().unwrap_or((0, 0));
-            let reach = map[axis] * outputs + 2 - window.before;
+            let reach = map[axis] * outputs + taps - 1 - window.before;
             assert!(
                 before >= window.before && input.shape.spatial()[axis] + after >= reach,
                 "patches lie inside the halo: {step:?}"
@@ -142,7 +142,8 @@ impl<'a> Job<'a> {
 
     /// Results of the last tile on an axis.
     fn rest(&self, axis: usize) -> usize {
-        self.output.shape.spatial()[axis] - (self.tiles[axis] - 1) * self.winograd.cut.outputs
+        self.output.shape.spatial()[axis]
+            - (self.tiles[axis] - 1) * self.winograd.cut.scheme.outputs
     }
 
     /// Bytes of a vector.
@@ -161,7 +162,7 @@ impl<'a> Job<'a> {
 
     fn forward(&self, blocks: usize) -> Forward {
         Forward {
-            outputs: self.winograd.cut.outputs,
+            scheme: self.winograd.cut.scheme,
             row_pitch: narrow(bytes(self.input.strides[2])),
             point_pitch: narrow(bytes(self.scratch.patch_point)),
             tiles: counted(self.winograd.cut.columns),
@@ -172,7 +173,7 @@ impl<'a> Job<'a> {
     /// Tiles in a row that have so many results.
     fn inverse(&self, blocks: usize, rows: usize, columns: usize, tiles: usize) -> Inverse {
         Inverse {
-            outputs: self.winograd.cut.outputs,
+            scheme: self.winograd.cut.scheme,
             rows,
             columns,
             point_pitch: narrow(bytes(self.scratch.sum_point)),
@@ -301,10 +302,10 @@ impl Routine<'_, '_, '_> {
         let (row, rows) = self.emit.open_times(cut.rows);
         let mut input = Linear::constant(self.bases.input.1);
         input.add(&place.image, bytes(strides[0]));
-        input.add(&place.block[0], bytes(cut.rows * cut.outputs * strides[2]));
-        input.add(&place.block[1], bytes(cut.columns * cut.outputs * strides[3]));
+        input.add(&place.block[0], bytes(cut.rows * cut.scheme.outputs * strides[2]));
+        input.add(&place.block[1], bytes(cut.columns * cut.scheme.outputs * strides[3]));
         input.add(channels, bytes(cut.lanes() / LANES * strides[1]));
-        input.add(&row, bytes(cut.outputs * strides[2]));
+        input.add(&row, bytes(cut.scheme.outputs * strides[2]));
         let mut patches = Linear::default();
         patches.add(channels, bytes(job.scratch.block));
         patches.add(&row, bytes(cut.columns * cut.lanes()));
@@ -387,7 +388,7 @@ impl Routine<'_, '_, '_> {
     /// The results of one vector of output channels.
     fn result_rows(&mut self, place: &Place, group: Value, vector: &Linear, blocks: usize) {
         let (job, cut) = (self.job, self.job.winograd.cut);
-        let uneven = job.rest(0) != cut.outputs;
+        let uneven = job.rest(0) != cut.scheme.outputs;
         let whole = if uneven && cut.rows == job.tiles[0] { cut.rows - 1 } else { cut.rows };
         let at = |routine: &mut Self, row: &Linear, rows: usize| {
             routine.row((place, group, vector, row), blocks, rows);
@@ -397,21 +398,21 @@ impl Routine<'_, '_, '_> {
             let last_block = signed(job.blocks()[0]) - 1;
             let (row, rows) = self.emit.open_some(cut.rows - 1);
             if cut.rows > 1 {
-                at(self, &row, cut.outputs);
+                at(self, &row, cut.scheme.outputs);
             }
             self.emit.close(rows);
             let last = Linear::constant(signed(cut.rows) - 1);
             let block = self.emit.linear(&place.block[0]);
             let inside = self.emit.b.ins().icmp_imm_s(IntCC::SignedLessThan, block, last_block);
             let branch = self.emit.when(inside);
-            at(self, &last, cut.outputs);
+            at(self, &last, cut.scheme.outputs);
             self.emit.otherwise(&branch);
             at(self, &last, job.rest(0));
             self.emit.end(&branch);
         } else {
             if whole > 0 {
                 let (row, rows) = self.emit.open_times(whole);
-                at(self, &row, cut.outputs);
+                at(self, &row, cut.scheme.outputs);
                 self.emit.close(rows);
             }
             if whole < cut.rows {
@@ -425,18 +426,18 @@ impl Routine<'_, '_, '_> {
         let (job, cut) = (self.job, self.job.winograd.cut);
         let rest = job.rest(1);
         let place = here.0;
-        if rest == cut.outputs {
-            self.tiles(here, blocks, 0, cut.columns, [rows, cut.outputs]);
+        if rest == cut.scheme.outputs {
+            self.tiles(here, blocks, 0, cut.columns, [rows, cut.scheme.outputs]);
         } else if cut.columns == job.tiles[1] {
-            self.tiles(here, blocks, 0, cut.columns - 1, [rows, cut.outputs]);
+            self.tiles(here, blocks, 0, cut.columns - 1, [rows, cut.scheme.outputs]);
             self.tiles(here, blocks, cut.columns - 1, 1, [rows, rest]);
         } else {
-            self.tiles(here, blocks, 0, cut.columns - 1, [rows, cut.outputs]);
+            self.tiles(here, blocks, 0, cut.columns - 1, [rows, cut.scheme.outputs]);
             let last = signed(job.blocks()[1]) - 1;
             let block = self.emit.linear(&place.block[1]);
             let inside = self.emit.b.ins().icmp_imm_s(IntCC::SignedLessThan, block, last);
             let branch = self.emit.when(inside);
-            self.tiles(here, blocks, cut.columns - 1, 1, [rows, cut.outputs]);
+            self.tiles(here, blocks, cut.columns - 1, 1, [rows, cut.scheme.outputs]);
             self.emit.otherwise(&branch);
             self.tiles(here, blocks, cut.columns - 1, 1, [rows, rest]);
             self.emit.end(&branch);
@@ -459,13 +460,14 @@ impl Routine<'_, '_, '_> {
         let tile = job.inverse(blocks, rows, columns, count).tile();
         let leaf = self.leaves.add(&tile);
         let result = |base: i64, view: &View| {
-            let mut at = Linear::constant(base + bytes(first * cut.outputs * view.strides[3]));
+            let mut at =
+                Linear::constant(base + bytes(first * cut.scheme.outputs * view.strides[3]));
             at.add(&place.image, bytes(view.strides[0]));
             at.add(&Linear::value(group, 1), bytes(cut.vectors * view.strides[1]));
             at.add(vector, bytes(cut.lanes() / LANES * view.strides[1]));
-            at.add(&place.block[0], bytes(cut.rows * cut.outputs * view.strides[2]));
-            at.add(&place.block[1], bytes(cut.columns * cut.outputs * view.strides[3]));
-            at.add(row, bytes(cut.outputs * view.strides[2]));
+            at.add(&place.block[0], bytes(cut.rows * cut.scheme.outputs * view.strides[2]));
+            at.add(&place.block[1], bytes(cut.columns * cut.scheme.outputs * view.strides[3]));
+            at.add(row, bytes(cut.scheme.outputs * view.strides[2]));
             at
         };
         let mut sums = Linear::constant(bytes(job.scratch.sums + first * cut.lanes()));

@@ -146,8 +146,7 @@ impl Builder<'_> {
     /// How a contraction is computed, among the ways that the options allow.
     fn choose(&self, found: &Contraction, input: &Shape, output: &Shape) -> (Choice, Way) {
         let mut ways = winograd::ways(self.options.processor, found, output, self.weights);
-        let is_of =
-            |way: &Way, outputs: usize| matches!(way, Way::Winograd(cut) if cut.outputs == outputs);
+        let is_of = |way: &Way, outputs: usize| matches!(way, Way::Winograd(cut) if cut.scheme.outputs == outputs);
         match self.options.algorithms {
             Algorithms::Fastest => {}
             Algorithms::Winograd(outputs) if ways.iter().any(|it| is_of(&it.0, outputs)) => {
@@ -234,7 +233,9 @@ impl Builder<'_> {
             let shape = &self.graph.node(id).shape;
             let (found, overhang) = match &self.recipes[&id] {
                 Recipe::Contract(found, _) => (found, vec![0; shape.spatial().len()]),
-                Recipe::Winograd(found, cut) => (found, winograd::overhang(shape, cut.outputs)),
+                Recipe::Winograd(found, cut) => {
+                    (found, winograd::overhang(shape, cut.scheme.outputs))
+                }
                 _ => continue,
             };
             let operand = self.graph.node(id).operands()[0];

@@ -64,8 +64,8 @@ impl fmt::Display for Kernel {
                 write_epilogue(f, it.bias, &it.epilogue)
             }
             Kernel::Winograd(it) => {
-                let (m, cut) = (it.cut.outputs, it.cut);
-                write!(f, "winograd F({m}x{m}, 3x3) {}x{}", it.in_channels, it.out_channels)?;
+                let (scheme, cut) = (it.cut.scheme, it.cut);
+                write!(f, "winograd {scheme} {}x{}", it.in_channels, it.out_channels)?;
                 write!(f, " block {}x{}", cut.rows, cut.columns)?;
                 write!(f, " tile {}", cut.vectors * super::LANES)?;
                 write_epilogue(f, it.bias, &it.epilogue)

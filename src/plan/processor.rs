@@ -1,5 +1,7 @@
 //! What the planner knows of processors.
 
+use super::winograd::Scheme;
+
 /// A kind of processor: how wide its vectors are, and what its memory sends meanwhile. The figures were measured on
 /// one processor of each kind; a plan depends on the kind alone, so it is the same on all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,9 +14,9 @@ pub struct Processor {
     pub(super) cache: usize,
     /// Bytes that come from the second-level cache without waiting.
     pub(super) near: usize,
-    /// Half cycles of Winograd's transforms, forward and inverse, of one tile and one block of channels, for tiles of
-    /// 2x2 and of 4x4 results.
-    pub(super) transforms: [(usize, usize); 2],
+    /// Half cycles of Winograd's transforms, forward and inverse, of one tile and one block of channels, for each
+    /// scheme.
+    pub(super) transforms: [(usize, usize); Scheme::ALL.len()],
 }
 
 impl Processor {
@@ -24,7 +26,7 @@ impl Processor {
         memory: 14,
         cache: 60,
         near: 400 << 10,
-        transforms: [(130, 90), (330, 230)],
+        transforms: [(130, 90), (330, 230), (330, 160)],
     };
     /// AVX-512; measured on a Zen 5 core.
     pub const WIDE: Processor = Processor {
@@ -32,7 +34,7 @@ impl Processor {
         memory: 32,
         cache: 90,
         near: 800 << 10,
-        transforms: [(100, 60), (220, 140)],
+        transforms: [(100, 60), (220, 140), (220, 100)],
     };
 
     /// The kind of this machine.

@@ -6,7 +6,7 @@ pub(super) use pool::{Pooled, pool};
 
 use std::fmt::Write as _;
 
-use super::winograd::{Cut, Way, Winograd};
+use super::winograd::{Cut, Scheme, Way, Winograd};
 use super::{Contract, Depthwise, LANES, Post, tile};
 use crate::nest::{Affine, Binary, Buffer, Expr, Guard, Index, Nest, Reduction, Stage};
 use crate::ops::Op;
@@ -193,7 +193,9 @@ impl Contraction {
             Way::Direct(vectors) => {
                 format!("tile {}x{}", self.pixels(wide, row, vectors), vectors * LANES)
             }
-            Way::Winograd(Cut { outputs, rows, columns, vectors, .. }) => {
+            Way::Winograd(Cut {
+                scheme: Scheme { outputs, .. }, rows, columns, vectors, ..
+            }) => {
                 format!("winograd {outputs}x{outputs} block {rows}x{columns}x{}", vectors * LANES)
             }
         }

@@ -11,7 +11,7 @@ use super::select::Contraction;
 use super::{LANES, Post, Processor, tile};
 use crate::shape::{Shape, Window};
 
-/// A 3x3 convolution of stride 1 by minimal filtering, `F(m x m, 3 x 3)`.
+/// A convolution of stride 1 by minimal filtering.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Winograd {
     /// Input channels.
@@ -28,11 +28,51 @@ pub struct Winograd {
     pub cut: Cut,
 }
 
+/// Minimal filtering of one size, `F(m x m, r x r)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Scheme {
+    /// Results of a tile along one axis, `m`.
+    pub outputs: usize,
+    /// Taps of the filter along one axis, `r`.
+    pub taps: usize,
+}
+
+impl Scheme {
+    /// All that there are tiles for.
+    pub const ALL: [Scheme; 3] = [
+        Scheme { outputs: 2, taps: 3 },
+        Scheme { outputs: 4, taps: 3 },
+        Scheme { outputs: 2, taps: 5 },
+    ];
+
+    /// Values of a patch along one axis, `m + r - 1`.
+    #[must_use]
+    pub fn side(self) -> usize {
+        self.outputs + self.taps - 1
+    }
+
+    /// Points of a patch.
+    #[must_use]
+    pub fn points(self) -> usize {
+        self.side() * self.side()
+    }
+
+    fn position(self) -> usize {
+        Self::ALL.iter().position(|it| *it == self).expect("a known scheme")
+    }
+}
+
+impl std::fmt::Display for Scheme {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "F({0}x{0}, {1}x{1})", self.outputs, self.taps)
+    }
+}
+
 /// How a map is cut into tiles, and tiles into units of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cut {
-    /// Results of a tile along one axis, `m`: 2 or 4.
-    pub outputs: usize,
+    /// The size of a tile.
+    pub scheme: Scheme,
     /// Rows of tiles in a block; they divide those of the map.
     pub rows: usize,
     /// Tiles in a row of a block; they divide those of the map. All of them if there is more than one row.
@@ -87,13 +127,13 @@ impl Cut {
     /// Points of a patch.
     #[must_use]
     pub fn points(&self) -> usize {
-        (self.outputs + 2) * (self.outputs + 2)
+        self.scheme.points()
     }
 
     /// How far a result may be off, as a multiple of `u` and the magnitude of its tile (`docs/numerics.md`).
     #[must_use]
     pub fn factor(&self) -> f64 {
-        if self.outputs == 2 { 8.0 } else { 32.0 }
+        if self.scheme.side() == 4 { 8.0 } else { 32.0 }
     }
 
     /// Tiles in a block.
@@ -156,8 +196,8 @@ pub(super) fn ways(
 ) -> Vec<(Way, usize)> {
     let mut all = direct(processor, found, output, weights);
     if is_eligible(found) {
-        for outputs in [2, 4] {
-            let mut cuts: Vec<_> = cuts(processor.wide, found, output, outputs)
+        for scheme in Scheme::ALL.into_iter().filter(|it| it.taps == found.windows[0].kernel) {
+            let mut cuts: Vec<_> = cuts(processor.wide, found, output, scheme)
                 .map(|cut| (Way::Winograd(cut), cost(processor, found, output, &cut, weights)))
                 .collect();
             cuts.sort_by_key(|it| it.1);
@@ -173,7 +213,8 @@ pub(super) fn ways(
 const CUTS: usize = 3;
 
 fn is_eligible(found: &Contraction) -> bool {
-    let plain = |it: &Window| it.kernel == 3 && it.stride == 1 && it.dilation == 1;
+    let plain =
+        |it: &Window| it.kernel == found.windows[0].kernel && it.stride == 1 && it.dilation == 1;
     found.groups == 1
         && found.windows.len() == 2
         && found.windows.iter().all(plain)
@@ -185,9 +226,9 @@ fn cuts<'a>(
     wide: bool,
     found: &'a Contraction,
     output: &Shape,
-    outputs: usize,
+    scheme: Scheme,
 ) -> impl Iterator<Item = Cut> + use<'a> {
-    let [rows, columns] = [0, 1].map(|axis| tiles(output.spatial()[axis], outputs));
+    let [rows, columns] = [0, 1].map(|axis| tiles(output.spatial()[axis], scheme.outputs));
     let divisors = |of: usize| (1..=of).filter(move |it| of.is_multiple_of(*it));
     let whole = divisors(rows).map(move |it| (it, columns));
     let part = divisors(columns).map(|it| (1, it));
@@ -195,7 +236,7 @@ fn cuts<'a>(
         let width = rows * columns;
         let blocks = found.out_channels.div_ceil(LANES);
         let vectors = tile::vectors(wide, width, blocks, found.in_channels);
-        let cut = Cut { outputs, rows, columns, vectors, wide };
+        let cut = Cut { scheme, rows, columns, vectors, wide };
         (cut.scratch(found.in_channels).elements * 4 <= MOST).then_some(cut)
     })
 }
@@ -225,10 +266,10 @@ fn cost(
     cut: &Cut,
     weights: usize,
 ) -> usize {
-    let map: usize = output.spatial().iter().map(|&it| tiles(it, cut.outputs)).product();
+    let map: usize = output.spatial().iter().map(|&it| tiles(it, cut.scheme.outputs)).product();
     let rounds = output.batch() * map / cut.tiles();
     let blocks = found.out_channels.div_ceil(LANES);
-    let (forward, inverse) = processor.transforms[usize::from(cut.outputs == 4)];
+    let (forward, inverse) = processor.transforms[cut.scheme.position()];
     let products = cut.points() * tile::cost(cut.wide, cut.tiles(), blocks, found.in_channels);
     let bytes = 4 * cut.points() * found.in_channels * blocks * LANES;
     let transforms = cut.tiles() * (found.in_channels.div_ceil(LANES) * forward + blocks * inverse);

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::super::tile;
-use crate::plan::LANES;
+use crate::plan::{LANES, Scheme};
 use crate::weights::Value;
 
 /// The order of a tile's weights: see [`crate::plan::Packing::Contract`].
@@ -64,7 +64,7 @@ impl Filter {
 /// The filters of one tile of a Winograd convolution: see [`crate::plan::Packing::Winograd`].
 #[derive(Clone, Copy)]
 pub(super) struct Transformed {
-    pub(super) outputs: usize,
+    pub(super) scheme: Scheme,
     pub(super) in_channels: usize,
     pub(super) flip: bool,
 }
@@ -72,20 +72,30 @@ pub(super) struct Transformed {
 impl Transformed {
     /// Fills a tile from the first of these rows on, as [`Filter::pack`]; in f64, rounded once.
     pub(super) fn pack(self, value: &Value, rows: Range<usize>, to: &mut [f32]) {
-        let points = (self.outputs + 2) * (self.outputs + 2);
+        let points = self.scheme.points();
+        let taps = self.scheme.taps * self.scheme.taps;
         let width = to.len() / (self.in_channels * points);
-        let mut near = vec![0.0; self.in_channels * 9];
-        for (lane, row) in rows.take(width).enumerate() {
-            value.read(row * near.len(), &mut near);
-            for (channel, taps) in near.as_chunks::<9>().0.iter().enumerate() {
-                let mut filter = taps.map(f64::from);
+        let depth = self.in_channels * taps;
+        let mut near = vec![0.0; depth * LANES];
+        let mut filters: Vec<[f64; LANES]> = Vec::with_capacity(taps);
+        for lane in (0..width.min(rows.len())).step_by(LANES) {
+            let first = rows.start + lane;
+            let count = LANES.min(rows.end - first);
+            value.read(first * depth, &mut near[..depth * count]);
+            near[depth * count..].fill(0.0);
+            let rows: [&[f32]; LANES] = std::array::from_fn(|it| &near[it * depth..][..depth]);
+            for channel in 0..self.in_channels {
+                let tap = |tap: usize| rows.map(|row| f64::from(row[channel * taps + tap]));
+                filters.clear();
+                filters.extend((0..taps).map(tap));
                 if self.flip {
-                    filter.reverse();
+                    filters.reverse();
                 }
                 let place = channel * width + lane;
-                for (point, value) in tile::filter(self.outputs, &filter).into_iter().enumerate() {
-                    to[point * self.in_channels * width + place] = value as f32;
-                }
+                tile::filters(self.scheme, &filters, &mut |point, values| {
+                    let to = to[point * self.in_channels * width + place..].first_chunk_mut();
+                    *to.expect("a point has eight lanes") = values.map(|it| it as f32);
+                });
             }
         }
     }

@@ -99,8 +99,8 @@ fn lengths(packed: &Packed) -> Vec<usize> {
             let tiles = (0..groups).flat_map(|_| chunks(width, vectors * LANES));
             tiles.map(|it| it * in_channels * taps).collect()
         }
-        Packing::Winograd { outputs, out_channels, in_channels, vectors, .. } => {
-            let points = (outputs + 2) * (outputs + 2);
+        Packing::Winograd { scheme, out_channels, in_channels, vectors, .. } => {
+            let points = scheme.points();
             let tiles = chunks(out_channels.next_multiple_of(LANES), vectors * LANES);
             tiles.map(|it| it * in_channels * points).collect()
         }
@@ -146,8 +146,8 @@ fn write(packed: &Packed, piece: usize, value: &Value, to: &mut [f32]) {
             let rows = group * out_channels + first..(group + 1) * out_channels;
             filter.pack(value, rows, to);
         }
-        Packing::Winograd { outputs, out_channels, in_channels, vectors, flip } => {
-            let transformed = Transformed { outputs, in_channels, flip };
+        Packing::Winograd { scheme, out_channels, in_channels, vectors, flip } => {
+            let transformed = Transformed { scheme, in_channels, flip };
             transformed.pack(value, piece * vectors * LANES..out_channels, to);
         }
     }

@@ -1,25 +1,26 @@
-//! The transforms of Winograd's minimal filtering, `F(m x m, 3 x 3)` (Winograd 1980; Lavin and Gray 2016).
+//! The transforms of Winograd's minimal filtering, `F(m x m, r x r)` (Winograd 1980; Lavin and Gray 2016).
 //!
-//! `m x m` results of a 3x3 convolution of stride 1 come from a patch of `a x a` values, `a = m + 2`:
+//! `m x m` results of an `r x r` convolution of stride 1 come from a patch of `a x a` values, `a = m + r - 1`:
 //!
 //! ```text
 //! patch --Forward--> a * a points --one product of matrices a point--> a * a sums --Inverse--> m * m results
 //! ```
 //!
-//! instead of `9 m m` multiplications a result and channel there are `a * a`. The matrices come from the points
-//! `0, 1, -1` and infinity for `m = 2`, with `1/2` and `-2` for `m = 4`: those make 2.5 times less error than
+//! instead of `r r m m` multiplications a tile and channel there are `a * a`. The matrices come from the points
+//! `0, 1, -1` and infinity for `a = 4`, with `1/2` and `-2` for `a = 6`: those make 2.5 times less error than
 //! `2` and `-2` (Barabasz et al. 2020). A line of a patch is transformed as a whole, first all columns, then all rows;
 //! between them the patch lies in [`Pointer::Temp`].
 //!
-//! | | `m = 2` | `m = 4` |
-//! |---|---|---|
-//! | operations of a line, forward and inverse | 4, 4 | 18, 14 |
-//! | vectors: line, results, constants | 4, 2, 0 | 6, 4, 6 |
+//! | | `F(2, 3)` | `F(4, 3)` | `F(2, 5)` |
+//! |---|---|---|---|
+//! | operations of a line, forward and inverse | 4, 4 | 18, 14 | 18, 9 |
+//! | vectors: line, results, constants | 4, 2, 0 | 6, 4, 6 | 6, 2, 6 |
 
 use super::grid::finish;
 use super::{
     Address, Arithmetic, Epilogue, Grid, Instr, Operand, PIXEL, Pixel, Pointer, Tile, Vector,
 };
+use crate::plan::Scheme;
 
 /// Where the values of a line begin in the inverse; before them are the results.
 const LINE: u8 = 4;
@@ -32,8 +33,8 @@ const CONSTANTS: u8 = 10;
 /// vector takes two blocks of channels, or the last one and zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forward {
-    /// Results of a tile along one axis: 2 or 4.
-    pub outputs: usize,
+    /// The size of a tile.
+    pub scheme: Scheme,
     /// Bytes from row to row of the map.
     pub row_pitch: i32,
     /// Bytes from point to point of the result; neighbouring tiles are one vector apart.
@@ -83,8 +84,8 @@ impl Width {
 /// results of each tile.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inverse {
-    /// Results of a tile along one axis: 2 or 4.
-    pub outputs: usize,
+    /// The size of a tile.
+    pub scheme: Scheme,
     /// The rows that exist.
     pub rows: usize,
     /// The columns that exist.
@@ -111,7 +112,7 @@ impl Forward {
     /// The program.
     #[must_use]
     pub fn tile(&self) -> Tile {
-        let lines = signed(self.outputs + 2);
+        let lines = signed(self.scheme.side());
         let vector = self.width.bytes();
         let temp = |i: i32, j: i32| at(Pointer::Temp, (i * lines + j) * vector);
         let point = |i: i32, j: i32| at(Pointer::Output, (i * lines + j) * self.point_pitch);
@@ -120,15 +121,15 @@ impl Forward {
             let from = |i: i32| at(Pointer::Input, i * self.row_pitch + column * PIXEL);
             let values = (0..).zip(0..lines).map(|(to, i)| self.width.load(Vector(to), from(i)));
             body.extend(values);
-            forward(self.outputs, &mut body, &|i| temp(i, column));
+            forward(self.scheme, &mut body, &|i| temp(i, column));
         }
         for row in 0..lines {
             load(0, lines, &|j| temp(row, j), &mut body);
-            forward(self.outputs, &mut body, &|j| point(row, j));
+            forward(self.scheme, &mut body, &|j| point(row, j));
         }
-        let step = signed(self.outputs) * PIXEL;
+        let step = signed(self.scheme.outputs) * PIXEL;
         body.extend([Instr::Bump(Pointer::Input, step), Instr::Bump(Pointer::Output, vector)]);
-        let constants = if self.outputs == 4 { &FORWARD[..] } else { &[] };
+        let constants = if self.scheme.side() == 6 { &FORWARD[..] } else { &[] };
         each_tile(constants, self.tiles, body, self.width.is_wide())
     }
 }
@@ -137,21 +138,21 @@ impl Inverse {
     /// The program.
     #[must_use]
     pub fn tile(&self) -> Tile {
-        let lines = signed(self.outputs + 2);
-        let results = u8::try_from(self.outputs).expect("a tile is small");
+        let lines = signed(self.scheme.side());
+        let results = u8::try_from(self.scheme.outputs).expect("a tile is small");
         let vector = self.width.bytes();
         let temp = |i: i32, j: i32| at(Pointer::Temp, (i * lines + j) * vector);
         let mut body = Vec::new();
         for column in 0..lines {
             let from = |i: i32| at(Pointer::Input, (i * lines + column) * self.point_pitch);
             load(LINE, lines, &from, &mut body);
-            inverse(self.outputs, &mut body);
+            inverse(self.scheme, &mut body);
             let rows = (0..).zip(0..results).take(self.rows);
             body.extend(rows.map(|(row, result)| Instr::Store(temp(row, column), Vector(result))));
         }
         for row in 0..signed(self.rows) {
             load(LINE, lines, &|j| temp(row, j), &mut body);
-            inverse(self.outputs, &mut body);
+            inverse(self.scheme, &mut body);
             let grid = self.row(row);
             if self.bias {
                 let bias = Operand::Memory(at(Pointer::Bias, 0));
@@ -160,12 +161,12 @@ impl Inverse {
             }
             finish(&grid, &self.epilogue, results, &mut body);
         }
-        let step = signed(self.outputs) * PIXEL;
+        let step = signed(self.scheme.outputs) * PIXEL;
         body.extend([Instr::Bump(Pointer::Input, vector), Instr::Bump(Pointer::Output, step)]);
         if self.epilogue.contains(&Epilogue::Residual) {
             body.push(Instr::Bump(Pointer::Residual, step));
         }
-        let constants = if self.outputs == 4 { &INVERSE[..] } else { &[] };
+        let constants = if self.scheme.side() == 6 { &INVERSE[..] } else { &[] };
         each_tile(constants, self.tiles, body, self.width.is_wide())
     }
 
@@ -191,19 +192,19 @@ impl Inverse {
     }
 }
 
-/// The constants of a line's forward transform, `m = 4`.
+/// The constants of a line's forward transform, `a = 6`.
 const FORWARD: [f32; 3] = [1.5, 2.0, -0.5];
-/// The constants of a line's inverse transform, `m = 4`.
+/// The constants of a line's inverse transform, `a = 6`.
 const INVERSE: [f32; 6] = [0.5, -2.0, 0.25, 4.0, 0.125, -8.0];
 
 /// `B'` of the values in the first vectors; each result goes where `to` says.
-fn forward(outputs: usize, body: &mut Vec<Instr>, to: &dyn Fn(i32) -> Address) {
+fn forward(scheme: Scheme, body: &mut Vec<Instr>, to: &dyn Fn(i32) -> Address) {
     use Arithmetic::{Add, Mul, Sub};
     let x = Vector;
     let (p, q, t, u) = (Vector(6), Vector(7), Vector(8), Vector(9));
     let constant = |i: u8| Vector(CONSTANTS + i);
     let mut line = Line { body, to };
-    if outputs == 2 {
+    if scheme.side() == 4 {
         for (i, (op, a, b)) in
             [(Sub, 0, 2), (Add, 1, 2), (Sub, 2, 1), (Sub, 3, 1)].iter().enumerate()
         {
@@ -221,52 +222,70 @@ fn forward(outputs: usize, body: &mut Vec<Instr>, to: &dyn Fn(i32) -> Address) {
 }
 
 /// `A'` of the values from [`LINE`] on; the results are the first vectors.
-fn inverse(outputs: usize, body: &mut Vec<Instr>) {
+fn inverse(scheme: Scheme, body: &mut Vec<Instr>) {
     use Arithmetic::{Add, Mul, Sub};
     let y = Vector;
     let x = |i: u8| Vector(LINE + i);
     let constant = |i: u8| Vector(CONSTANTS + i);
     let mut line = Line { body, to: &|_| panic!("results stay in their vectors") };
-    if outputs == 2 {
+    if scheme.side() == 4 {
         line.set(Add, y(0), x(0), x(1)).set(Add, y(0), y(0), x(2));
         line.set(Sub, y(1), x(1), x(2)).set(Add, y(1), y(1), x(3));
         return;
     }
     // The sum of the second and third value, then their difference in the place of the second.
     line.set(Add, y(0), x(1), x(2)).set(Sub, x(1), x(1), x(2));
-    line.set(Mul, y(2), x(3), constant(2)).set(Add, y(2), y(2), y(0)).fma(y(2), x(4), constant(3));
+    if scheme.outputs == 4 {
+        line.set(Mul, y(2), x(3), constant(2)).set(Add, y(2), y(2), y(0));
+        line.fma(y(2), x(4), constant(3));
+        line.set(Add, y(3), x(1), x(5)).fma(y(3), x(3), constant(4)).fma(y(3), x(4), constant(5));
+    } else {
+        // The last value counts in the last result.
+        line.set(Add, x(1), x(1), x(5));
+    }
     line.set(Add, y(0), y(0), x(0)).set(Add, y(0), y(0), x(3)).set(Add, y(0), y(0), x(4));
     line.set(Mul, y(1), x(3), constant(0)).set(Add, y(1), y(1), x(1)).fma(y(1), x(4), constant(1));
-    line.set(Add, y(3), x(1), x(5)).fma(y(3), x(3), constant(4)).fma(y(3), x(4), constant(5));
 }
 
-/// `G filter G'` of a 3x3 filter, point by point.
-#[must_use]
-pub fn filter(outputs: usize, filter: &[f64; 9]) -> Vec<f64> {
-    let rows: &[[f64; 3]] = if outputs == 2 { &FILTER_2 } else { &FILTER_4 };
-    let line =
-        |row: &[f64; 3], taps: [f64; 3]| row.iter().zip(taps).map(|(a, b)| a * b).sum::<f64>();
-    let mut points = Vec::with_capacity(rows.len() * rows.len());
-    for row in rows {
-        let column = |j: usize| line(row, [filter[j], filter[3 + j], filter[6 + j]]);
-        let columns = [column(0), column(1), column(2)];
-        points.extend(rows.iter().map(|it| line(it, columns)));
+/// `G filter G'` of some square filters side by side, tap by tap; hands over the points in order.
+pub fn filters<const N: usize>(
+    scheme: Scheme,
+    filters: &[[f64; N]],
+    take: &mut impl FnMut(usize, [f64; N]),
+) {
+    let rows = filter_rows(scheme);
+    let line = |row: &[f64], taps: &dyn Fn(usize) -> [f64; N]| {
+        let mut sum = [0.0; N];
+        for (tap, factor) in row.iter().enumerate() {
+            sum.iter_mut().zip(taps(tap)).for_each(|(sum, it)| *sum += factor * it);
+        }
+        sum
+    };
+    let mut columns = vec![[0.0; N]; scheme.taps];
+    for (at, row) in rows.iter().enumerate() {
+        for (column, to) in columns.iter_mut().enumerate() {
+            *to = line(row, &|tap| filters[tap * scheme.taps + column]);
+        }
+        for (point, it) in rows.iter().enumerate() {
+            take(at * rows.len() + point, line(it, &|tap| columns[tap]));
+        }
     }
-    points
 }
 
-/// `G` for `m = 2`.
-const FILTER_2: [[f64; 3]; 4] =
-    [[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]];
-/// `G` for `m = 4`.
-const FILTER_4: [[f64; 3]; 6] = [
-    [1.0, 0.0, 0.0],
-    [1.0 / 3.0, 1.0 / 3.0, 1.0 / 3.0],
-    [-1.0 / 3.0, 1.0 / 3.0, -1.0 / 3.0],
-    [-16.0 / 15.0, -8.0 / 15.0, -4.0 / 15.0],
-    [1.0 / 15.0, -2.0 / 15.0, 4.0 / 15.0],
-    [0.0, 0.0, 1.0],
-];
+/// `G`: the powers of each point over its distances from the others, signs as in the forward transform; the last tap for
+/// infinity.
+fn filter_rows(scheme: Scheme) -> Vec<Vec<f64>> {
+    const FOUR: [(f64, f64); 3] = [(0.0, 1.0), (1.0, 0.5), (-1.0, 0.5)];
+    const SIX: [(f64, f64); 5] =
+        [(0.0, 1.0), (1.0, 1.0 / 3.0), (-1.0, -1.0 / 3.0), (0.5, -16.0 / 15.0), (-2.0, 1.0 / 15.0)];
+    let points = if scheme.side() == 4 { &FOUR[..] } else { &SIX[..] };
+    let powers = |&(point, factor): &(f64, f64)| {
+        std::iter::successors(Some(factor), |it| Some(it * point)).take(scheme.taps).collect()
+    };
+    let mut last = vec![0.0; scheme.taps];
+    last[scheme.taps - 1] = 1.0;
+    points.iter().map(powers).chain([last]).collect()
+}
 
 /// A line's instructions, one result after another.
 struct Line<'a> {

@@ -124,7 +124,7 @@ impl<'a> Builder<'a> {
         let (out_channels, in_channels) = (found.out_channels, found.in_channels);
         let padded = out_channels.next_multiple_of(LANES);
         let packing = Packing::Winograd {
-            outputs: cut.outputs,
+            scheme: cut.scheme,
             out_channels,
             in_channels,
             vectors: cut.vectors,
