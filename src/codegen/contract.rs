@@ -26,6 +26,9 @@ use sweep::{Map, PixelStep};
 
 /// Fewer units than this and the rows of a map are not joined further.
 const UNITS: usize = 8;
+/// How far ahead weights are prefetched that are used once, in elements: 33 GB/s become 42 on a Zen 5 core, with tiles of
+/// eight lanes.
+const AHEAD: usize = 2048;
 /// Pixels of a depthwise tile.
 const DEPTHWISE_PIXELS: usize = 12;
 
@@ -292,7 +295,8 @@ impl Job<'_> {
             let (start, posts) = kind(done == 0, last);
             let mut pass = self.pass(contract, vectors, summed, start, &posts, leaves);
             pass.offsets = step(done * at_once);
-            pass.offsets.ahead += bytes(summed * taps * vectors * LANES);
+            pass.offsets.ahead +=
+                bytes(if self.map.pixels() == 1 { AHEAD } else { summed * taps * vectors * LANES });
             pass.count = count;
             pass.step = step(at_once);
             passes.push(pass);
@@ -329,7 +333,9 @@ impl Job<'_> {
         let new = |pixels: usize| {
             let grid = Grid { wide: contract.wide, ..self.grid(pixels, vectors) };
             let (reduction, epilogue) = (reduction.clone(), posts.to_vec());
-            let ahead = if self.map.pixels() == 1 { 0 } else { counted(ahead) };
+            // Sixteen streams side by side keep memory busy by themselves.
+            let busy = self.map.pixels() == 1 && contract.wide;
+            let ahead = if busy { 0 } else { counted(ahead) };
             Contraction { grid, reduction, start, epilogue, ahead }.tile()
         };
         self.row(&tiles, signed(ahead), &new, leaves)
