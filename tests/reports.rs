@@ -65,10 +65,7 @@ const FIGURES: &[Figures] = &[
         macs: Macs::Millions(1_591),
         ..row("googlenet", "GoogLeNet", 13_378_280, 0, 0)
     },
-    Figures {
-        side: Some(224),
-        ..row("squeezenet1_1", "SqueezeNet", 1_235_496, 0, 349_151_936)
-    },
+    Figures { side: Some(224), ..row("squeezenet1_1", "SqueezeNet", 1_235_496, 0, 349_151_936) },
     row("mobilenet_v2", "MobileNetV2", 3_504_872, 34_112, 300_774_272),
     row("yolov2", "YOLOv2", 50_962_889, 20_672, 14_732_084_224),
     Figures { side: Some(608), ..row("yolov2", "YOLOv2", 50_962_889, 20_672, 31_469_126_656) },

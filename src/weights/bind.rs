@@ -1,13 +1,14 @@
 //! Which tensor of a file is the value of which parameter.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use super::file::File;
 use super::propose::propose;
 use super::{Given, Weights, stored};
 use crate::elaborate::BindRule;
-use crate::graph::Graph;
+use crate::graph::{Graph, ParamId};
+use crate::ops::Op;
 
 /// A parameter or a tensor, and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,6 +103,8 @@ pub struct BindError {
 /// matches the path and leads to a tensor of the file. In a rule, `*` stands for any text; a rule without
 /// one holds for a path and all that is below it (`"fc" <- "head"` binds `fc.weight` to `head.weight`).
 /// Tensors called `num_batches_tracked` are ignored, other tensors that nobody asks for are listed.
+/// A convolution takes the weights of the fully connected layer that it stands for, `[O, I]` as `[O, C, k..]`:
+/// both run through channels and taps in the same order.
 ///
 /// Fails if a parameter is left without a tensor of its shape, unless `partial` gives a seed to draw those.
 pub fn bind(
@@ -110,6 +113,7 @@ pub fn bind(
     file: &File,
     partial: Option<u64>,
 ) -> Result<Bound, BindError> {
+    let convolutions = convolutions(graph);
     let mut values = HashMap::new();
     let mut used = vec![false; file.entries().len()];
     let mut rows = Vec::new();
@@ -120,7 +124,9 @@ pub fn bind(
         let found = at.map_or(Vec::new(), |it| file.entries()[it].dims.clone());
         let state = match at {
             None => State::Missing,
-            Some(_) if found != want => State::WrongShape,
+            Some(_) if found != want && !(convolutions.contains(&id) && is_flat(&found, &want)) => {
+                State::WrongShape
+            }
             Some(at) => match readable(file, at) {
                 Err(why) => State::Unreadable(why),
                 Ok(()) => State::Bound,
@@ -151,6 +157,18 @@ pub fn bind(
     } else {
         Err(BindError { table })
     }
+}
+
+/// The weights of convolutions.
+fn convolutions(graph: &Graph) -> HashSet<ParamId> {
+    let layers = graph.order().into_iter().filter_map(|it| graph.layer(it));
+    let convolutions = layers.filter(|it| matches!(it.op, Op::Conv(_)));
+    convolutions.filter_map(|it| it.params.first().copied()).collect()
+}
+
+/// Whether extents are those of a convolution's weights with all but the outputs in one.
+fn is_flat(found: &[usize], want: &[usize]) -> bool {
+    want.len() > 2 && *found == [want[0], want[1..].iter().product()]
 }
 
 fn readable(file: &File, at: usize) -> Result<(), String> {

@@ -66,12 +66,7 @@ fn equal_arrays_give_equal_archives_and_arrays_go_in() {
     assert!(first.starts_with(b"PK"));
     assert_eq!(first, save("b.npz", "2"));
 
-    let mut array = b"\x93NUMPY\x01\0".to_vec();
-    let header = "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 1, 8, 8), }\n";
-    array.extend(u16::try_from(header.len()).expect("a short header").to_le_bytes());
-    array.extend(header.bytes());
-    array.extend([7; 128]);
-    let array = folder.write("x.npy", array);
+    let array = folder.write("x.npy", bytes_array(&[2, 1, 8, 8], &[7; 128]));
     let flags = ["--random-weights", "3", "--format", "json", "--top", "1", "--input"];
     let named = format!("image={array}");
     let run = netc(&[&["run", &net], &flags[..], &[&named]].concat()).exits(0).json();
@@ -82,6 +77,52 @@ fn equal_arrays_give_equal_archives_and_arrays_go_in() {
     let args = [&["run", "-"], &flags[..], &[&named]].concat();
     let piped = fed(&args, SMALL.as_bytes()).exits(0).json();
     assert_eq!(piped["outputs"], run["outputs"], "a piped net takes the array's size too");
+}
+
+/// A `.npy` file of bytes.
+fn bytes_array(dims: &[usize], data: &[u8]) -> Vec<u8> {
+    let dims: Vec<String> = dims.iter().map(ToString::to_string).collect();
+    let dims = dims.join(", ");
+    let header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({dims}), }}\n");
+    let mut array = b"\x93NUMPY\x01\0".to_vec();
+    array.extend(u16::try_from(header.len()).expect("a short header").to_le_bytes());
+    array.extend(header.bytes());
+    array.extend(data);
+    array
+}
+
+/// One pass of the net with convolutions gives what the net with `fc` gives for each window on its own,
+/// with the same file of weights.
+#[test]
+fn a_window_slides_as_one_pass() {
+    let folder = Folder::new();
+    let weights = folder.path("w.safetensors");
+    let model = "models/sliding_window.net";
+    netc(&["weights", model, "--net", "Window", "--random-weights", "7", "-o", &weights]).exits(0);
+    let scores = |net: &str, dims: &[usize], data: &[u8]| -> Vec<f64> {
+        let input = format!("image={}", folder.write("x.npy", bytes_array(dims, data)));
+        let flags = ["--weights", &weights, "--input", &input, "--format", "json"];
+        let run = netc(&[&["run", model, "--net", net], &flags[..]].concat()).exits(0).json();
+        let values = run["outputs"]["probabilities"]["values"].as_array().expect("a list").clone();
+        values.iter().map(|it| it.as_f64().expect("a number")).collect()
+    };
+    for (side, places) in [(16, 2), (28, 8)] {
+        let pixel = |c: usize, y: usize, x: usize| ((c * 31 + y * 17 + x * x * 5) % 4) as u8;
+        let patch = |top: usize, left: usize, side: usize| -> Vec<u8> {
+            let rows = (0..3).flat_map(|c| (0..side).map(move |y| (c, y)));
+            let row = |(c, y)| (0..side).map(move |x| pixel(c, top + y, left + x));
+            rows.flat_map(row).collect()
+        };
+        let whole = scores("Windows", &[1, 3, side, side], &patch(0, 0, side));
+        assert_eq!(whole.len(), 4 * places * places);
+        let windows = (0..places * places).map(|it| patch(it / places * 2, it % places * 2, 14));
+        let crops: Vec<u8> = windows.flatten().collect();
+        let alone = scores("Window", &[places * places, 3, 14, 14], &crops);
+        for (at, score) in alone.iter().enumerate() {
+            let same = whole[at % 4 * places * places + at / 4];
+            assert!((score - same).abs() < 1e-5, "window {}: {score} and {same}", at / 4);
+        }
+    }
 }
 
 #[test]
