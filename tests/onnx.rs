@@ -246,3 +246,36 @@ fn data_lies_inside_the_models_folder() {
         assert!(error.to_string().contains("not inside"), "{error}");
     }
 }
+
+#[test]
+fn values_are_quantised_and_back() {
+    let mut zero = list("zero", &[]);
+    (zero.dims, zero.data_type, zero.int32_data) = (Vec::new(), element::U8, vec![10]);
+    let constants = [floats("scale", &[], &[0.5]), zero];
+    let nodes = [
+        node("QuantizeLinear", "x scale zero", "q", &[]),
+        node("DequantizeLinear", "q scale zero", "y", &[]),
+    ];
+    let of = |output: &str| model(13, &[x(&[1, 4])], &nodes, &constants, &[output]);
+    // 0.75 / 0.5 lies between two whole numbers and goes to the even one.
+    let values = [0.26, -1.0, 300.0, 0.75];
+    assert_eq!(run(&of("q"), &values).1, [11.0, 8.0, 255.0, 12.0]);
+    assert_eq!(run(&of("y"), &values).1, [0.5, -1.0, 122.5, 1.0]);
+}
+
+#[test]
+fn casts_to_whole_numbers_cut_off() {
+    for (to, expected) in [(element::I64, [1.0, -1.0, 0.0]), (element::BOOL, [1.0, 1.0, 1.0])] {
+        let nodes = [node("Cast", "x", "y", &[int("to", i64::from(to))])];
+        let model = model(13, &[x(&[1, 3])], &nodes, &[], &["y"]);
+        assert_eq!(run(&model, &[1.75, -1.75, 0.5]).1, expected);
+    }
+}
+
+#[test]
+fn an_input_behind_arithmetic_is_asked_for() {
+    let nodes = [node("Add", "n one", "to", &[]), node("Reshape", "x to", "y", &[])];
+    let inputs = [x(&[2, 3]), input("n", element::I64, &[2])];
+    let model = model(13, &inputs, &nodes, &[list("one", &[1, 1])], &["y"]);
+    assert!(matches!(fault(&model), Error::NeedsValues(names) if names == ["n"]));
+}

@@ -268,22 +268,15 @@ impl Job<'_> {
             let input = bytes(input.strides[1]) * signed(planes);
             Offsets { input, weights, ahead: weights, ..Offsets::default() }
         };
-        // The operand is added as soon as a sum is stored, so that both may share memory.
-        let (early, late) = match self.posts {
-            [first @ Post::Add(_), rest @ ..] => (vec![*first], rest.to_vec()),
-            posts => (Vec::new(), posts.to_vec()),
-        };
+        // What follows the sum waits for its end: terms that are added to a large operand would lose their digits.
         let kind = |first: bool, last: bool| {
-            let mut posts = if first { early.clone() } else { Vec::new() };
-            if last {
-                posts.extend(&late);
-            }
+            let posts = if last { self.posts } else { &[] };
             let start = match (first, self.bias) {
                 (false, _) => Start::Output,
                 (true, true) => Start::Bias,
                 (true, false) => Start::Zero,
             };
-            (start, epilogue(&posts))
+            (start, epilogue(posts))
         };
         let mut passes = Vec::new();
         let mut done = 0;
@@ -305,10 +298,9 @@ impl Job<'_> {
         passes
     }
 
-    /// Whether sums are better not stored in between: weights are used once, or what is added comes too late.
+    /// Whether sums are better not stored in between: weights are used once.
     fn is_one_pass(&self) -> bool {
-        let first = self.posts.iter().position(|it| matches!(it, Post::Add(_)));
-        self.map.pixels() == 1 || first.is_some_and(|it| it > 0)
+        self.map.pixels() == 1
     }
 
     fn pass(

@@ -6,7 +6,7 @@ use super::Fault;
 use super::budget::too_much;
 use super::constant::{self, Constant, Data, is_real};
 use super::proto::element;
-use super::raise::{Step, broadcast};
+use super::raise::{Step, broadcast, range as quantised};
 
 /// Whether an operator on constants may be evaluated here.
 pub(super) fn knows(operator: &str) -> bool {
@@ -437,18 +437,7 @@ fn dequantise(step: &Step<'_>, inputs: &[Option<Constant>]) -> Result<Constant, 
 fn quantise(step: &Step<'_>, inputs: &[Option<Constant>]) -> Result<Constant, Fault> {
     let (x, scale, zero) = scales(step, inputs)?;
     let to = inputs.get(2).and_then(Option::as_ref).map_or(element::U8, |it| it.element);
-    let (low, high) = match to {
-        element::U8 => (0, 255),
-        element::I8 => (-128, 127),
-        element::U16 => (0, 65_535),
-        element::I16 => (-32_768, 32_767),
-        other => {
-            return Err(Fault::new(format!(
-                "quantising to {} is not supported",
-                constant::element_name(other)
-            )));
-        }
-    };
+    let (low, high) = quantised(to)?;
     let round = |((x, s), z): ((&f32, f32), f32)| {
         ((x / s).round_ties_even() as i64 + z as i64).clamp(low, high)
     };

@@ -11,6 +11,7 @@ mod inputs;
 mod normalise;
 mod pool;
 mod product;
+mod quantise;
 mod rearrange;
 mod recognise;
 mod reduce;
@@ -21,6 +22,7 @@ mod survey;
 use std::collections::{HashMap, HashSet};
 
 pub(super) use product::broadcast;
+pub(super) use quantise::range;
 pub(super) use step::Step;
 
 use super::budget::{Budget, too_much};
@@ -68,6 +70,7 @@ fn handler(operator: &str) -> Option<Handler> {
         .or_else(|| normalise::handler(operator))
         .or_else(|| pool::handler(operator))
         .or_else(|| product::handler(operator))
+        .or_else(|| quantise::handler(operator))
         .or_else(|| reduce::handler(operator))
         .or_else(|| resize::handler(operator))
 }

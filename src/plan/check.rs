@@ -211,7 +211,8 @@ fn in_place(step: &Step, operand: usize, view: &View) -> bool {
     alike
         && match &step.kernel {
             Kernel::Loops(it) => is_pointwise(it, Buffer::Input(operand)),
-            Kernel::Contract(it) => operand > 0 && it.epilogue.contains(&Post::Add(operand)),
+            // Partial sums lie in the output before the operand is added.
+            Kernel::Contract(_) => false,
             Kernel::Depthwise(it) => operand > 0 && it.epilogue.contains(&Post::Add(operand)),
             Kernel::Winograd(it) => operand > 0 && it.epilogue.contains(&Post::Add(operand)),
             Kernel::Suppress(_) => false,

@@ -201,7 +201,7 @@ impl Raise<'_> {
     }
 
     /// Quotients of whole numbers, rounded towards zero.
-    fn truncated(&mut self, value: Value) -> Result<Value, Fault> {
+    pub(super) fn truncated(&mut self, value: Value) -> Result<Value, Fault> {
         let dims = self.dims(&value)?;
         let size = self.call("abs", args(), std::slice::from_ref(&value), Vec::new())?;
         let whole = self.call("floor", args(), &[size], Vec::new())?;

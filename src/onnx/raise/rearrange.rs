@@ -43,6 +43,15 @@ fn cast(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
         (false, false) if matches!(to, element::I32 | element::I64) => {
             Ok(vec![Value::Made(Made { element: to, ..made })])
         }
+        (true, false) if matches!(to, element::I32 | element::I64) => {
+            let whole = raise.truncated(Value::Made(made))?;
+            Ok(vec![raise.taken_for(whole, to)])
+        }
+        (_, false) if to == element::BOOL => {
+            let size = raise.map("abs", args(), &Value::Made(made))?;
+            let sign = raise.map("sign", args(), &size)?;
+            Ok(vec![raise.taken_for(sign, to)])
+        }
         _ => Err(Fault::new(format!(
             "a cast from {} to {} is not supported",
             crate::onnx::element_name(from),

@@ -19,7 +19,11 @@ impl<'a> Builder<'a> {
         let layer = self.graph.layer(id).expect("only a layer contracts");
         let node = self.graph.node(id);
         let row = node.shape.spatial().last().copied().unwrap_or(1);
-        let output = self.tile_output(position, id);
+        // A sum of several passes leaves partial sums in the output before the operand is added.
+        let output = match way {
+            Way::Direct(_) if !found.is_depthwise() => self.output_view(position, id, &[]),
+            _ => self.tile_output(position, id),
+        };
         let mut inputs = vec![self.tile_operand(node.operands()[0], found)];
         let (posts, rest) = self.tile_epilogue(id, &mut inputs);
         let (kernel, params) = match way {
