@@ -5,6 +5,7 @@
 
 mod args;
 mod bench;
+mod boxes;
 mod build;
 mod cache;
 mod check;

@@ -3,11 +3,15 @@
 //! Every step is what Pillow and torchvision do, and letterboxes are Darknet's, so that a network sees what it
 //! was trained on.
 
+mod draw;
+
 use std::io::Cursor;
 
 use fast_image_resize::images::Image;
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::{DynamicImage, ImageFormat, ImageReader, Limits};
+
+pub use draw::Mark;
 
 use crate::ops;
 pub use crate::ops::{Channels, Fit, Side};
@@ -157,6 +161,16 @@ impl Picture {
         let (width, height) = self.size();
         let ratio = |from: u32, to: u32| f64::from(from) / f64::from(to);
         Ok(Placement { scale: [ratio(width, inner.0), ratio(height, inner.1)], offset: corner })
+    }
+
+    /// The picture with marks on it, the first on top, as a file: PNG, or JPEG.
+    pub fn marked(&self, marks: &[Mark], as_jpeg: bool) -> Result<Vec<u8>, String> {
+        let format = if as_jpeg { ImageFormat::Jpeg } else { ImageFormat::Png };
+        let mut file = Cursor::new(Vec::new());
+        draw::marks(self.0.to_rgb8(), marks)
+            .write_to(&mut file, format)
+            .map_err(|it| it.to_string())?;
+        Ok(file.into_inner())
     }
 
     /// Bytes, channels last.

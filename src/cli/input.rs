@@ -75,6 +75,8 @@ pub(super) struct Fed {
     pub(super) built: Built,
     /// The values.
     pub(super) values: Vec<Tensor>,
+    /// The pictures among them, with the position of each one's input and how it was brought there.
+    pub(super) pictures: Vec<(usize, Picture, Options)>,
 }
 
 /// What a file holds.
@@ -118,6 +120,7 @@ pub(super) fn feed(
     };
     let graph = &built.net.graph;
     let mut values: Vec<Option<Tensor>> = vec![None; graph.inputs().len()];
+    let mut pictures = Vec::new();
     let constant = |it: &Input| it.name.as_ref().is_some_and(|it| built.constants.contains(it));
     for (input, path, content) in contents.into_iter().filter(|it| !constant(it.0)) {
         let at = find(graph, input)?;
@@ -128,7 +131,9 @@ pub(super) fn feed(
             Content::Picture(picture) => {
                 check_normalise(graph, args)?;
                 let options = args.options(recorded(graph, graph.inputs()[at]));
-                picture.tensor(shape, &options)
+                let tensor = picture.tensor(shape, &options);
+                pictures.push((at, picture, options));
+                tensor
             }
         };
         values[at] =
@@ -143,7 +148,7 @@ pub(super) fn feed(
         value.unwrap_or_else(|| weights::noise(args.seed, &node.path, &node.shape))
     });
     let values = values.collect();
-    Ok(Fed { built, values })
+    Ok(Fed { built, values, pictures })
 }
 
 /// The net at the sizes of its arrays, if these are needed: the declared sizes are tried first, silently.

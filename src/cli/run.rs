@@ -8,13 +8,16 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::args::{NetArgs, PlainFormat, WeightArgs};
+use super::boxes::{self, Detection};
 use super::build::Built;
 use super::compile::{self, MachineArgs};
-use super::input::{self, InputArgs};
+use super::input::{self, Fed, InputArgs};
 use super::terminal::{Stop, Terminal};
 use super::{files, phase, weigh};
 use crate::graph::{Graph, NodeId, Output};
-use crate::ops::Op;
+use crate::nest::suppress::Rows;
+use crate::ops::{Nms, Op};
+use crate::picture::Placement;
 use crate::report::shown;
 use crate::tensor::Tensor;
 use crate::weights::{Element, npz};
@@ -45,6 +48,9 @@ pub(super) struct Run {
     /// What the values stand for, one a line
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
+    /// Draw the boxes that the net finds on the picture: a .png or .jpg file
+    #[arg(long, value_name = "F.png")]
+    boxes: Option<PathBuf>,
     /// Write the outputs as arrays under their names
     #[arg(long, value_name = "F.npz")]
     save: Option<PathBuf>,
@@ -64,8 +70,10 @@ impl Run {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<(), Stop> {
         let labels = self.labels.as_ref().map(|it| files::lines(terminal, it));
         let labels = labels.transpose()?.unwrap_or_default();
+        self.boxes.as_deref().map_or(Ok(()), boxes::check)?;
         let fed = input::feed(terminal, &self.file, &self.net, &self.inputs)?;
         let net = &fed.built.net;
+        self.check_boxes(&fed)?;
         let weights = weigh::weigh(terminal, &fed.built, &self.weights)?;
         let (plan, code) = (self.machine.plan(), self.machine.code());
         let compiled =
@@ -78,7 +86,12 @@ impl Run {
         session.run(&inputs).expect("the inputs have the net's shapes");
         let time_ns = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
         phase::enter("writing the outputs");
-        let outputs = outcomes(&fed.built, session.outputs());
+        let placement = placement(&fed);
+        let outputs = outcomes(&fed.built, session.outputs(), placement.as_ref());
+        if let (Some(path), [(_, picture, _)]) = (&self.boxes, fed.pictures.as_slice()) {
+            let found = outputs.iter().flat_map(|it| it.found.iter().flatten()).cloned();
+            boxes::draw(terminal, path, picture, &found.collect::<Vec<_>>(), &labels)?;
+        }
         if let Some(path) = &self.save {
             let mut archive = std::io::Cursor::new(Vec::new());
             npz::write(&mut archive, outputs.iter().map(Outcome::array)).map_err(|it| {
@@ -107,12 +120,36 @@ impl Run {
         printed
     }
 
+    /// Boxes are drawn of a net that finds some, on the only picture.
+    fn check_boxes(&self, fed: &Fed) -> Result<(), Stop> {
+        if self.boxes.is_none() {
+            return Ok(());
+        }
+        let graph = &fed.built.net.graph;
+        let finds = |it: &Output| matches!(picks(graph, it), Some(Nms { rows: Rows::Boxes, .. }));
+        if !graph.outputs().iter().any(finds) {
+            let fault = "`--boxes` draws what `nms(.., with_boxes=true)` gives, and no output of the net is one";
+            return Err(Stop::Command(fault.to_owned()));
+        }
+        match fed.pictures.len() {
+            1 => Ok(()),
+            0 => {
+                Err(Stop::Command("`--boxes` draws on a picture: --input NAME=cat.jpg".to_owned()))
+            }
+            _ => Err(Stop::Command(
+                "`--boxes` draws on one picture, and several are given".to_owned(),
+            )),
+        }
+    }
+
     fn json(&self, result: &Outcome<'_>, labels: &[String]) -> Value {
         let mut output = json!({
             "shape": result.dims,
             "values": result.data.iter().map(|&it| number(it)).collect::<Vec<Value>>(),
         });
-        if let Some(count) = self.top.or_else(|| (!labels.is_empty()).then_some(5)) {
+        if let Some(found) = &result.found {
+            output["detections"] = boxes::json(found, labels);
+        } else if let Some(count) = self.top.or_else(|| (!labels.is_empty()).then_some(5)) {
             let mut rows: Vec<Value> = result
                 .samples()
                 .map(|row| {
@@ -131,6 +168,10 @@ impl Run {
 
     fn text(&self, text: &mut String, result: &Outcome<'_>, labels: &[String]) {
         let _ = writeln!(text, "{} {:?}", shown(result.name), result.dims);
+        if let Some(found) = &result.found {
+            boxes::text(text, found, labels);
+            return;
+        }
         let classes = matches!(result.dims[..], [_, count] if count > 1)
             && matches!(result.element, Element::F32);
         let count = self.top.or_else(|| (classes || !labels.is_empty()).then_some(5));
@@ -173,10 +214,31 @@ struct Outcome<'a> {
     element: Element,
     data: &'a [f32],
     is_softmax: bool,
+    found: Option<Vec<Detection>>,
+}
+
+/// The suppression that an output comes from, if it comes from one.
+fn picks<'a>(graph: &'a Graph, output: &Output) -> Option<&'a Nms> {
+    match graph.layer(output.node).map(|it| &it.op) {
+        Some(Op::Nms(nms)) => Some(nms),
+        _ => None,
+    }
+}
+
+/// Where the only picture lies in its input.
+fn placement(fed: &Fed) -> Option<Placement> {
+    let [(at, picture, options)] = fed.pictures.as_slice() else { return None };
+    let &[height, width] = fed.values[*at].shape.spatial() else { return None };
+    let size = (u32::try_from(width).ok()?, u32::try_from(height).ok()?);
+    picture.placement(size, options).ok()
 }
 
 /// The outputs of a run.
-fn outcomes<'a>(built: &'a Built, outputs: &'a [Tensor]) -> Vec<Outcome<'a>> {
+fn outcomes<'a>(
+    built: &'a Built,
+    outputs: &'a [Tensor],
+    placement: Option<&Placement>,
+) -> Vec<Outcome<'a>> {
     let graph = &built.net.graph;
     let ports = built.ports.as_ref().map(|it| it.outputs.as_slice());
     let named = graph.outputs().iter().zip(outputs).enumerate();
@@ -184,16 +246,20 @@ fn outcomes<'a>(built: &'a Built, outputs: &'a [Tensor]) -> Vec<Outcome<'a>> {
         let port = ports.map(|it| &it[at]);
         let mut dims = port.map_or_else(|| tensor.shape.dims().to_vec(), |it| it.dims.clone());
         let mut data = tensor.data.as_slice();
-        if graph.layer(output.node).is_some_and(|it| matches!(it.op, Op::Nms(_))) {
-            let rows = data.chunks_exact(3).take_while(|it| it[0] >= 0.0).count();
-            (dims[0], data) = (rows, &data[..rows * 3]);
+        let nms = picks(graph, output);
+        if let Some(nms) = nms {
+            let width = nms.rows.width();
+            let rows = data.chunks_exact(width).take_while(|it| it[0] >= 0.0).count();
+            (dims[0], data) = (rows, &data[..rows * width]);
         }
+        let nms = nms.filter(|it| it.rows == Rows::Boxes);
         Outcome {
             name: &output.name,
             dims,
             element: port.map_or(Element::F32, |it| it.element()),
             data,
             is_softmax: is_softmax(graph, output.node),
+            found: nms.map(|it| boxes::read(data, it.form, placement)),
         }
     };
     named.map(result).collect()

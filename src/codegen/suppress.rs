@@ -13,7 +13,7 @@ use cranelift::prelude::*;
 
 use super::emit::{Emit, MEMORY};
 use super::loops::Operand;
-use crate::nest::suppress::{Form, Suppress};
+use crate::nest::suppress::{Form, Rows, Suppress};
 use crate::plan::{Plan, Step};
 
 /// An open loop that goes on while a condition holds.
@@ -98,8 +98,7 @@ impl Picker<'_, '_> {
             (IntCC::SignedLessThan, self.written, rows),
         ]);
         let best = self.best(sample, class);
-        let pick = [sample, class, best].map(|it| self.emit.b.ins().fcvt_from_sint(types::F32, it));
-        self.write(pick);
+        self.pick(sample, class, best);
         self.increment(picked);
         self.keep(sample, best);
         self.close_while(open);
@@ -181,12 +180,18 @@ impl Picker<'_, '_> {
         ins(self, share, limit)
     }
 
-    fn sides(&mut self, sample: Value, at: Value) -> Sides {
-        let [a, b, c, d] = [0, 1, 2, 3].map(|it| {
+    /// The four numbers of a box.
+    fn numbers(&mut self, sample: Value, at: Value) -> [Value; 4] {
+        [0, 1, 2, 3].map(|it| {
             let side = self.emit.int(it);
             let (pointer, flags) = self.place(&self.boxes.clone(), &[sample, at, side]);
             self.emit.b.ins().load(types::F32, flags, pointer, 0)
-        });
+        })
+    }
+
+    /// The sides of a box.
+    fn sides(&mut self, sample: Value, at: Value) -> Sides {
+        let [a, b, c, d] = self.numbers(sample, at);
         let (from, to) = match self.kernel.form {
             Form::Corners => (
                 [(a, c), (b, d)].map(|it| self.choose(FloatCC::LessThan, it.0, it.1)),
@@ -217,14 +222,28 @@ impl Picker<'_, '_> {
         let (written, rows) = (self.emit.b.use_var(self.written), self.emit.int(self.rows));
         let none = self.emit.b.ins().f32const(-1.0);
         let each = self.emit.open(written, rows);
-        self.write([none; 3]);
+        self.write(&vec![none; self.kernel.rows.width()]);
         self.emit.close(each);
     }
 
+    /// Writes the row of a pick.
+    fn pick(&mut self, sample: Value, class: Value, at: Value) {
+        let whole = |emit: &mut Emit<'_>, it| emit.b.ins().fcvt_from_sint(types::F32, it);
+        let mut row = [sample, class].map(|it| whole(&mut self.emit, it)).to_vec();
+        match self.kernel.rows {
+            Rows::Picks => row.push(whole(&mut self.emit, at)),
+            Rows::Boxes => {
+                row.push(self.score(sample, class, at));
+                row.extend(self.numbers(sample, at));
+            }
+        }
+        self.write(&row);
+    }
+
     /// Writes the next row.
-    fn write(&mut self, row: [Value; 3]) {
+    fn write(&mut self, row: &[Value]) {
         let at = self.emit.b.use_var(self.written);
-        for (i, value) in (0..).zip(row) {
+        for (i, &value) in (0..).zip(row) {
             let column = self.emit.int(i);
             let (pointer, flags) = self.place(&self.output.clone(), &[at, column]);
             self.emit.b.ins().store(flags, value, pointer, 0);

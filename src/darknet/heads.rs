@@ -6,7 +6,8 @@ use super::build::{Broken, Builder};
 use super::cfg::Reader;
 use super::layers::{no_tree, part};
 use crate::graph::NodeId;
-use crate::ops::{self, Concat, Mul, Op, Param, Permute, Region, Reshape, Slice, Yolo};
+use crate::nest::suppress::{Form, Rows};
+use crate::ops::{self, Concat, Mul, Nms, Op, Param, Permute, Region, Reshape, Slice, Yolo};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
@@ -285,13 +286,25 @@ fn settings(to: &mut Builder<'_>, defaults: Option<Settings>) -> Result<Settings
     Ok(settings)
 }
 
+/// The best boxes of each class; room for a thousand a picture, or for all if they are fewer.
 fn detections(
     to: &mut Builder<'_>,
     boxes: NodeId,
     scores: NodeId,
-    _settings: Settings,
+    settings: Settings,
 ) -> Result<(), Broken> {
-    to.graph.add_output("boxes", boxes);
-    to.graph.add_output("scores", scores);
+    const ROWS: usize = 1000;
+    let shape = to.shape(scores);
+    let all = shape.elements();
+    let nms = Nms {
+        iou: settings.iou,
+        score: Some(settings.score),
+        most: None,
+        form: Form::Centre,
+        capacity: Some(all.min(ROWS.saturating_mul(shape.batch()))),
+        rows: Rows::Boxes,
+    };
+    let found = to.add("nms", nms, &[boxes, scores])?;
+    to.graph.add_output("detections", found);
     Ok(())
 }

@@ -18,6 +18,27 @@ pub struct Suppress {
     pub most: usize,
     /// How a box is written.
     pub form: Form,
+    /// What a row of the output holds.
+    pub rows: Rows,
+}
+
+/// What a row of the output holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rows {
+    /// Sample, class, position of the box.
+    Picks,
+    /// Sample, class, score, the four numbers of the box.
+    Boxes,
+}
+
+impl Rows {
+    /// The numbers of a row.
+    pub fn width(self) -> usize {
+        match self {
+            Rows::Picks => 3,
+            Rows::Boxes => 7,
+        }
+    }
 }
 
 /// How a box is written.

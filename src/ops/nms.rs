@@ -1,7 +1,7 @@
 use super::onnx::{self, Node, Operand};
 use super::{Arg, Args, Operator, Value, Violation, sized};
 use crate::nest::Nest;
-use crate::nest::suppress::{Form, Suppress};
+use crate::nest::suppress::{Form, Rows, Suppress};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor};
 
@@ -14,6 +14,8 @@ use crate::tensor::{Exact, Tensor};
 /// The output is `[capacity, 3]`: a row `sample, class, box` for each pick, by sample, class and falling score; the
 /// rows after the last pick hold -1. `filled` counts the picks. `netc run --save` writes only the picks.
 /// Picks beyond `capacity` are lost; by default there is room for all.
+/// With `with_boxes=true` the output is `[capacity, 7]`, and a row is `sample, class, score` and the four numbers of
+/// the box: what `netc run --boxes` draws, the first of two numbers being across.
 ///
 /// With `form="corners"` a box is two opposite corners, with `form="centre"` its centre and its sides; in both,
 /// numbers 0 and 2 belong to one axis, 1 and 3 to the other.
@@ -46,6 +48,8 @@ pub struct Nms {
     pub form: Form,
     /// Rows of the output.
     pub capacity: Option<usize>,
+    /// What a row holds.
+    pub rows: Rows,
 }
 
 /// The largest number up to which f32 holds every whole number.
@@ -60,6 +64,7 @@ impl Operator for Nms {
         Arg::optional("most", "a count", "", "picks of one class of one sample"),
         Arg::optional("form", "\"corners\" or \"centre\"", "corners", "how a box is written"),
         Arg::optional("capacity", "a count", "", "rows of the output"),
+        Arg::optional("with_boxes", "true or false", "false", "whether a row holds score and box"),
     ];
 
     const ARITY: (usize, usize) = (2, 2);
@@ -74,6 +79,7 @@ impl Operator for Nms {
                 _ => Form::Corners,
             },
             capacity: args.has("capacity").then(|| args.count("capacity")),
+            rows: if args.flag("with_boxes") { Rows::Boxes } else { Rows::Picks },
         }
     }
 
@@ -105,16 +111,29 @@ impl Operator for Nms {
             let message = format!("`nms` counts to 2^24, but the scores are {extent} on one axis");
             return Err(Violation::new("C2", message).help("keep fewer boxes before it"));
         }
-        sized("C3", "the output", &[self.rows(scores), 3])
+        sized("C3", "the output", &[self.capacity(scores), self.rows.width()])
     }
 
     fn eval(&self, inputs: &[&Tensor], _: &[&Tensor]) -> Exact {
         let (boxes, scores) = (inputs[0], inputs[1]);
-        let rows = self.rows(&scores.shape);
-        let picks = self.kernel(&scores.shape).picks(boxes, scores, rows);
-        let mut value: Vec<f64> = picks.iter().flatten().map(|&it| it as f64).collect();
-        value.resize(rows * 3, -1.0);
-        Exact::plain(Shape::of(&[rows, 3]), value)
+        let capacity = self.capacity(&scores.shape);
+        let picks = self.kernel(&scores.shape).picks(boxes, scores, capacity);
+        let &[_, classes, count] = scores.shape.dims() else { unreachable!("scores have 3 axes") };
+        let mut value = Vec::with_capacity(capacity * self.rows.width());
+        for [sample, class, at] in picks {
+            value.extend([sample as f64, class as f64]);
+            match self.rows {
+                Rows::Picks => value.push(at as f64),
+                Rows::Boxes => {
+                    let place = &boxes.data[(sample * count + at) * 4..][..4];
+                    let score = scores.data[(sample * classes + class) * count + at];
+                    value.push(score.into());
+                    value.extend(place.iter().map(|&it| f64::from(it)));
+                }
+            }
+        }
+        value.resize(capacity * self.rows.width(), -1.0);
+        Exact::plain(Shape::of(&[capacity, self.rows.width()]), value)
     }
 
     fn lower(&self, _: &[&Shape], _: &Shape) -> Nest {
@@ -145,7 +164,13 @@ impl Operator for Nms {
 
 impl Nms {
     fn kernel(&self, scores: &Shape) -> Suppress {
-        Suppress { iou: self.iou, score: self.score, most: self.each(scores), form: self.form }
+        Suppress {
+            iou: self.iou,
+            score: self.score,
+            most: self.each(scores),
+            form: self.form,
+            rows: self.rows,
+        }
     }
 
     /// The most picks of a class of a sample.
@@ -154,7 +179,7 @@ impl Nms {
         self.most.unwrap_or(count).min(count)
     }
 
-    fn rows(&self, scores: &Shape) -> usize {
+    fn capacity(&self, scores: &Shape) -> usize {
         let all = scores.dims()[0].saturating_mul(scores.dims()[1]);
         self.capacity.unwrap_or_else(|| all.saturating_mul(self.each(scores)))
     }

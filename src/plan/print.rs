@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Home, Kernel, Plan, Pooling, Post, Step, View};
+use crate::nest::suppress::Rows;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -72,6 +73,9 @@ impl fmt::Display for Kernel {
             }
             Kernel::Suppress(it) => {
                 write!(f, "suppress {} most {} iou {:?}", it.form, it.most, it.iou)?;
+                if it.rows == Rows::Boxes {
+                    f.write_str(" boxes")?;
+                }
                 it.score.map_or(Ok(()), |it| write!(f, " score {it:?}"))
             }
             Kernel::Depthwise(it) => {

@@ -376,7 +376,10 @@ def nms(args, boxes, scores, special=False):
                         kept.append(i)
                 rows += [[n, c, i] for i in kept]
         capacity = args.get("capacity", scores.shape[0] * scores.shape[1] * min(scores.shape[2], args.get("most", 10**9)))
-        rows = (rows + [[-1, -1, -1]] * capacity)[:capacity]
+        if args.get("with_boxes"):
+            rows = [[n, c, scores[n, c, i].item(), *boxes[n, i].tolist()] for n, c, i in rows]
+        width = 7 if args.get("with_boxes") else 3
+        rows = (rows + [[-1] * width] * capacity)[:capacity]
         return torch.tensor(rows).double()
 
     case("nms", args, [boxes, scores], compute, special=special)
@@ -387,6 +390,8 @@ nms({"iou": 0.25, "score": 0.125, "most": 3}, [2, 30, 4], [2, 3, 30])
 nms({"iou": 0.4, "score": -1, "form": "centre", "capacity": 11}, [1, 21, 4], [1, 5, 21])
 nms({"iou": 0.75, "capacity": 100}, [3, 17, 4], [3, 1, 17], special=True)
 nms({"iou": 0.0, "score": 1.5}, [1, 1, 4], [1, 1, 1])
+nms({"iou": 0.3, "score": 0.5, "form": "centre", "capacity": 13, "with_boxes": True}, [2, 12, 4], [2, 3, 12])
+nms({"with_boxes": True}, [1, 5, 4], [1, 2, 5], special=True)
 case("filled", {}, [[9, 3]], lambda x: (x[:, 0] >= 0).sum().double().reshape(1))
 case("filled", {}, [[2, 1]], lambda x: (x[:, 0] >= 0).sum().double().reshape(1))
 
