@@ -12,6 +12,7 @@
 mod build;
 mod check;
 mod choice;
+mod function;
 pub mod memory;
 mod print;
 mod processor;
@@ -21,6 +22,7 @@ pub mod view;
 pub mod winograd;
 
 pub use choice::{Candidate, Choice, Choices};
+pub use function::Function;
 pub use processor::Processor;
 pub use view::{Buffer, BufferId, Home, View};
 pub use winograd::{Cut, Scheme, Winograd};
@@ -239,6 +241,8 @@ pub enum Post {
     Clamp(f32, f32),
     /// `x` where it is not negative, else `slope * x`.
     Leaky(f32),
+    /// A longer function of `x`.
+    Map(Function),
 }
 
 /// A packed parameter of a [`Plan`].

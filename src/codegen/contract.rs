@@ -200,6 +200,7 @@ pub(super) fn epilogue(posts: &[Post]) -> Vec<Epilogue> {
         Post::Relu => Epilogue::Relu,
         Post::Clamp(lo, hi) => Epilogue::Clamp { lo, hi },
         Post::Leaky(slope) => Epilogue::Leaky { slope },
+        Post::Map(function) => Epilogue::Map(function),
     };
     posts.iter().map(of).collect()
 }

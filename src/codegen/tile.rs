@@ -78,6 +78,7 @@ mod code;
 mod contraction;
 mod depthwise;
 mod elementwise;
+mod function;
 mod grid;
 mod pool;
 mod program;

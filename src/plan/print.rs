@@ -127,6 +127,7 @@ fn write_epilogue(f: &mut fmt::Formatter<'_>, bias: bool, epilogue: &[Post]) -> 
             Post::Relu => f.write_str(" |> relu")?,
             Post::Clamp(low, high) => write!(f, " |> clamp({low}, {high})")?,
             Post::Leaky(slope) => write!(f, " |> leaky({slope})")?,
+            Post::Map(function) => write!(f, " |> {}", function.name())?,
         }
     }
     Ok(())

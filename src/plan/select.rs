@@ -7,7 +7,7 @@ pub(super) use pool::{Pooled, pool};
 use std::fmt::Write as _;
 
 use super::winograd::{Cut, Scheme, Way, Winograd};
-use super::{Contract, Depthwise, LANES, Post, tile};
+use super::{Contract, Depthwise, Function, LANES, Post, tile};
 use crate::nest::{Affine, Binary, Buffer, Expr, Guard, Index, Nest, Reduction, Stage};
 use crate::ops::Op;
 use crate::shape::{Shape, Window};
@@ -251,8 +251,13 @@ impl Contraction {
 /// The step of a tile's epilogue that a pointwise operator is, if tiles know it.
 pub(super) fn post(op: &Op) -> Option<Post> {
     let expr = op.pointwise()?;
+    short(&expr).or_else(|| Function::of(&expr).map(Post::Map))
+}
+
+/// A step of a few instructions.
+fn short(expr: &Expr) -> Option<Post> {
     let it = || Box::new(Expr::It);
-    match &expr {
+    match expr {
         Expr::Binary(Binary::Positive, a, b) if *a == it() => match b.as_ref() {
             Expr::Const(0.0) => Some(Post::Relu),
             Expr::Binary(Binary::Mul, x, y) => match (x.as_ref(), y.as_ref()) {
@@ -366,6 +371,7 @@ mod tests {
         assert_eq!(post(&op("relu", &[])), Some(Post::Relu));
         assert_eq!(post(&op("relu6", &[])), Some(Post::Clamp(0.0, 6.0)));
         assert_eq!(post(&op("leaky", &slope)), Some(Post::Leaky(0.1)));
-        assert_eq!(post(&op("tanh", &[])), None);
+        assert_eq!(post(&op("tanh", &[])), Some(Post::Map(Function::Tanh)));
+        assert_eq!(post(&op("mish", &[])), None);
     }
 }

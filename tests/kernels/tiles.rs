@@ -92,7 +92,9 @@ fn single_convolutions() {
         let spec =
             [kernel, random.between(1, 2), random.between(0, kernel - 1), random.between(1, 2), 1];
         let mut node = net.conv(x, [1, 7, 8, 16, 20, 31, 40, 64][random.between(0, 7)], spec);
-        let follow = ["none", "relu", "relu6", "leaky", "tanh", "silu"][random.between(0, 5)];
+        let all =
+            ["none", "relu", "relu6", "leaky", "tanh", "silu", "hardswish", "gelu", "sigmoid"];
+        let follow = all[random.between(0, 8)];
         if follow != "none" {
             let slope = [("slope", Value::Number(0.1))];
             node = net.add(follow, if follow == "leaky" { &slope } else { &[] }, &[node]);

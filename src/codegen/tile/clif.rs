@@ -152,6 +152,11 @@ impl Emitter<'_> {
                 let value = self.multiply_add(x, y, sum);
                 self.set(acc, value);
             }
+            Instr::Scale { acc, by, plus } => {
+                let (x, y, sum) = (self.get(acc), self.get(by), self.operand(plus));
+                let value = self.multiply_add(x, y, sum);
+                self.set(acc, value);
+            }
             Instr::Arithmetic { op, dst, a, b } => {
                 let (a, b) = (self.get(a), self.operand(b));
                 let value = self.arithmetic(op, a, b);
@@ -197,6 +202,7 @@ impl Emitter<'_> {
             Arithmetic::Add => ins.fadd(a, b),
             Arithmetic::Sub => ins.fsub(a, b),
             Arithmetic::Mul => ins.fmul(a, b),
+            Arithmetic::Div => ins.fdiv(a, b),
             Arithmetic::Max => {
                 let greater = ins.fcmp(FloatCC::LessThan, b, a);
                 self.choose(greater, a, b)
@@ -210,6 +216,14 @@ impl Emitter<'_> {
                 self.builder.ins().bitcast(types::F32X4, little(), mask)
             }
             Arithmetic::Or => ins.bor(a, b),
+            Arithmetic::And => ins.band(a, b),
+            Arithmetic::Power => {
+                let n = ins.bitcast(types::I32X4, little(), b);
+                let n = self.builder.ins().ishl_imm_u(n, 23);
+                let a = self.builder.ins().bitcast(types::I32X4, little(), a);
+                let sum = self.builder.ins().iadd(a, n);
+                self.builder.ins().bitcast(types::F32X4, little(), sum)
+            }
         }
     }
 

@@ -1,6 +1,8 @@
 //! What all tiles share: the results of one call, how they start, how they are finished.
 
+use super::function::Registers;
 use super::{Address, Arithmetic, Instr, Operand, Pointer, VECTORS, Vector, WIDE_VECTORS};
+use crate::plan::Function;
 
 /// Bytes of a vector of eight f32: one pixel of one channel block.
 pub const PIXEL: i32 = 32;
@@ -141,6 +143,14 @@ impl Grid {
         }
     }
 
+    /// Writes to a place.
+    fn store(to: Place, from: Vector) -> Instr {
+        match to {
+            Place::Whole(at) => Instr::Store(at, from),
+            Place::Halves(low, high) => Instr::Split(low, high, from),
+        }
+    }
+
     /// Brings what lies at a place.
     fn load(to: Vector, from: Place) -> Instr {
         match from {
@@ -182,6 +192,8 @@ pub enum Epilogue {
         /// The factor of negative values.
         slope: f32,
     },
+    /// A longer function of `x`.
+    Map(Function),
 }
 
 impl Start {
@@ -201,11 +213,10 @@ impl Start {
 }
 
 impl Epilogue {
-    /// Changes the accumulators; vectors from `free` on hold nothing. A NaN stays NaN.
-    fn emit(self, grid: &Grid, free: u8, body: &mut Vec<Instr>) {
-        let (first, second) = (Vector(free), Vector(free + 1));
+    /// Sets the constants of a step, in two vectors.
+    fn prepare(self, [first, second]: [Vector; 2], body: &mut Vec<Instr>) {
         match self {
-            Epilogue::Residual => {}
+            Epilogue::Residual | Epilogue::Map(_) => {}
             Epilogue::Scale(value) | Epilogue::Leaky { slope: value } => {
                 body.push(Instr::Splat(first, value));
             }
@@ -214,44 +225,98 @@ impl Epilogue {
                 body.extend([Instr::Splat(first, lo), Instr::Splat(second, hi)]);
             }
         }
-        for (pixel, vector, acc) in grid.each() {
-            let arithmetic = |op, dst, a, b| Instr::Arithmetic { op, dst, a, b };
-            let (own, constant) = (Operand::Vector(acc), Operand::Vector(first));
-            match self {
-                Epilogue::Residual => {
-                    let operand = match grid.residual(pixel, vector) {
-                        Place::Whole(at) => Operand::Memory(at),
-                        halves @ Place::Halves(..) => {
-                            body.push(Grid::load(first, halves));
-                            Operand::Vector(first)
-                        }
-                    };
-                    body.push(arithmetic(Arithmetic::Add, acc, acc, operand));
-                }
-                Epilogue::Scale(_) => body.push(arithmetic(Arithmetic::Mul, acc, acc, constant)),
-                Epilogue::Relu => body.push(arithmetic(Arithmetic::Max, acc, first, own)),
-                Epilogue::Clamp { .. } => body.extend([
-                    arithmetic(Arithmetic::Max, acc, first, own),
-                    arithmetic(Arithmetic::Min, acc, second, own),
-                ]),
-                Epilogue::Leaky { .. } => body.extend([
-                    arithmetic(Arithmetic::Mul, second, acc, constant),
-                    Instr::Select { dst: acc, mask: acc, negative: second, other: acc },
-                ]),
+    }
+
+    /// Changes one result, in some vector; the constants are prepared. A NaN stays NaN.
+    fn emit(
+        self,
+        grid: &Grid,
+        (pixel, vector, acc): (Pixel, u8, Vector),
+        [first, second]: [Vector; 2],
+        body: &mut Vec<Instr>,
+    ) {
+        let arithmetic = |op, dst, a, b| Instr::Arithmetic { op, dst, a, b };
+        let (own, constant) = (Operand::Vector(acc), Operand::Vector(first));
+        match self {
+            Epilogue::Residual => {
+                let operand = match grid.residual(pixel, vector) {
+                    Place::Whole(at) => Operand::Memory(at),
+                    halves @ Place::Halves(..) => {
+                        body.push(Grid::load(first, halves));
+                        Operand::Vector(first)
+                    }
+                };
+                body.push(arithmetic(Arithmetic::Add, acc, acc, operand));
             }
+            Epilogue::Scale(_) => body.push(arithmetic(Arithmetic::Mul, acc, acc, constant)),
+            Epilogue::Relu => body.push(arithmetic(Arithmetic::Max, acc, first, own)),
+            Epilogue::Clamp { .. } => body.extend([
+                arithmetic(Arithmetic::Max, acc, first, own),
+                arithmetic(Arithmetic::Min, acc, second, own),
+            ]),
+            Epilogue::Leaky { .. } => body.extend([
+                arithmetic(Arithmetic::Mul, second, acc, constant),
+                Instr::Select { dst: acc, mask: acc, negative: second, other: acc },
+            ]),
+            Epilogue::Map(_) => panic!("a long function follows the store"),
         }
     }
 }
 
 /// Applies the epilogue and stores every result; vectors from `free` on hold nothing.
 pub(super) fn finish(grid: &Grid, epilogue: &[Epilogue], free: u8, body: &mut Vec<Instr>) {
-    for step in epilogue {
-        step.emit(grid, free, body);
+    finish_within(grid, epilogue, free, grid.limit(), body);
+}
+
+/// As [`finish`], where the vectors from `limit` on are not to be touched.
+pub(super) fn finish_within(
+    grid: &Grid,
+    epilogue: &[Epilogue],
+    free: u8,
+    limit: u8,
+    body: &mut Vec<Instr>,
+) {
+    let first = epilogue.iter().position(|it| matches!(it, Epilogue::Map(_)));
+    let (early, late) = epilogue.split_at(first.unwrap_or(epilogue.len()));
+    let pair = [Vector(free), Vector(free + 1)];
+    for step in early {
+        step.prepare(pair, body);
+        for result in grid.each() {
+            step.emit(grid, result, pair, body);
+        }
     }
     for (pixel, vector, acc) in grid.each() {
-        body.push(match grid.output(pixel, vector) {
-            Place::Whole(at) => Instr::Store(at, acc),
-            Place::Halves(low, high) => Instr::Split(low, high, acc),
-        });
+        body.push(Grid::store(grid.output(pixel, vector), acc));
     }
+    if !late.is_empty() {
+        let registers = || 1..limit;
+        let mut trial = Registers::new(registers(), &[]);
+        let one = grid.each().take(1);
+        one.for_each(|it| take_up(grid, late, it, &mut trial));
+        let mut rest = Registers::new(registers(), &trial.worth_keeping());
+        grid.each().for_each(|it| take_up(grid, late, it, &mut rest));
+        body.append(&mut rest.body);
+    }
+}
+
+/// Applies steps to a result that was stored, in the first vector, and stores it again.
+fn take_up(
+    grid: &Grid,
+    steps: &[Epilogue],
+    result: (Pixel, u8, Vector),
+    registers: &mut Registers,
+) {
+    let (pixel, vector, _) = result;
+    let (it, place) = (Vector(0), grid.output(pixel, vector));
+    registers.body.push(Grid::load(it, place));
+    for step in steps {
+        if let Epilogue::Map(function) = step {
+            registers.apply(*function, it);
+            continue;
+        }
+        let pair = registers.pair();
+        step.prepare(pair, &mut registers.body);
+        step.emit(grid, (pixel, vector, it), pair, &mut registers.body);
+    }
+    registers.body.push(Grid::store(place, it));
 }

@@ -73,6 +73,8 @@ pub enum Arithmetic {
     Sub,
     /// `a * b`
     Mul,
+    /// `a / b`
+    Div,
     /// `a > b ? a : b`, so `b` when either is NaN.
     Max,
     /// `a < b ? a : b`, so `b` when either is NaN.
@@ -81,6 +83,11 @@ pub enum Arithmetic {
     Unordered,
     /// The bitwise or; with the mask of [`Arithmetic::Unordered`] it makes NaN.
     Or,
+    /// The bitwise and.
+    And,
+    /// `a * 2^n` where the last bits of `b` are the integer `n` and the result is a normal number; the result may
+    /// not take the place of `a`.
+    Power,
 }
 
 /// One instruction of a tile.
@@ -102,6 +109,15 @@ pub enum Instr {
         a: Vector,
         /// The second factor.
         b: Operand,
+    },
+    /// `acc * by + plus`, rounded once where the target can.
+    Scale {
+        /// The factor that the result replaces.
+        acc: Vector,
+        /// The other factor.
+        by: Vector,
+        /// What is added.
+        plus: Operand,
     },
     /// `dst = op(a, b)`
     Arithmetic {
@@ -326,6 +342,10 @@ impl Instr {
                 let (register, memory) = of(b);
                 ([Some(acc), Some(a), register], Some(acc), memory)
             }
+            Instr::Scale { acc, by, plus } => {
+                let (register, memory) = of(plus);
+                ([Some(acc), Some(by), register], Some(acc), memory)
+            }
             Instr::Arithmetic { dst, a, b, .. } => {
                 let (register, memory) = of(b);
                 ([Some(a), register, None], Some(dst), memory)
@@ -401,6 +421,7 @@ fn print(body: &[Instr], depth: usize, f: &mut fmt::Formatter<'_>) -> fmt::Resul
             Instr::Load(dst, from) => writeln!(f, "{dst} = {from}")?,
             Instr::Broadcast(dst, from) => writeln!(f, "{dst} = broadcast {from}")?,
             Instr::Fma { acc, a, b } => writeln!(f, "{acc} += {a} * {b}")?,
+            Instr::Scale { acc, by, plus } => writeln!(f, "{acc} = {acc} * {by} + {plus}")?,
             Instr::Arithmetic { op, dst, a, b } => writeln!(f, "{dst} = {op:?}({a}, {b})")?,
             Instr::Select { dst, mask, negative, other } => {
                 writeln!(f, "{dst} = {mask} < 0 ? {negative} : {other}")?;

@@ -1,5 +1,6 @@
 //! Every kind of tile, in both forms, against plain loops in f64.
 
 mod contraction;
+mod functions;
 mod harness;
 mod vectors;

@@ -16,7 +16,7 @@
 //! | operations of a line, forward and inverse | 4, 4 | 18, 14 | 18, 9 |
 //! | vectors: line, results, constants | 4, 2, 0 | 6, 4, 6 | 6, 2, 6 |
 
-use super::grid::finish;
+use super::grid::finish_within;
 use super::{
     Address, Arithmetic, Epilogue, Grid, Instr, Operand, PIXEL, Pixel, Pointer, Tile, Vector,
 };
@@ -159,7 +159,7 @@ impl Inverse {
                 let results = grid.each().map(|it| it.2);
                 body.extend(results.map(|it| arithmetic(Arithmetic::Add, it, it, bias)));
             }
-            finish(&grid, &self.epilogue, results, &mut body);
+            finish_within(&grid, &self.epilogue, results, CONSTANTS, &mut body);
         }
         let step = signed(self.scheme.outputs) * PIXEL;
         body.extend([Instr::Bump(Pointer::Input, vector), Instr::Bump(Pointer::Output, step)]);

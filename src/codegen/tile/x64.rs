@@ -174,10 +174,19 @@ macro_rules! vectors {
                     self.asm.vbroadcastss($register(dst), dword_ptr(self.address(from)))
                 }
                 Instr::Fma { acc, a, b } => with_operand!(vfmadd231ps, acc, a, b),
+                Instr::Scale { acc, by, plus } => with_operand!(vfmadd213ps, acc, by, plus),
                 Instr::Arithmetic { op, dst, a, b } => match op {
                     Arithmetic::Add => with_operand!(vaddps, dst, a, b),
                     Arithmetic::Sub => with_operand!(vsubps, dst, a, b),
                     Arithmetic::Mul => with_operand!(vmulps, dst, a, b),
+                    Arithmetic::Div => with_operand!(vdivps, dst, a, b),
+                    Arithmetic::And => with_operand!(vandps, dst, a, b),
+                    Arithmetic::Power => {
+                        let Operand::Vector(b) = b else { panic!("an exponent is no memory") };
+                        assert_ne!(dst, a, "an exponent is added to what stays");
+                        self.asm.vpslld($register(dst), $register(b), 23)?;
+                        self.asm.vpaddd($register(dst), $register(dst), $register(a))
+                    }
                     Arithmetic::Max => with_operand!(vmaxps, dst, a, b),
                     Arithmetic::Min => with_operand!(vminps, dst, a, b),
                     Arithmetic::Or => with_operand!(vorps, dst, a, b),

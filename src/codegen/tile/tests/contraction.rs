@@ -1,7 +1,9 @@
 //! The contraction tile in all its uses.
 
+use super::functions::value;
 use super::harness::{Buffers, assert_close, noise, run, run_unfused};
 use crate::codegen::tile::{Axis, Contraction, Epilogue, Grid, PIXEL, Pointer, Reduction, Start};
+use crate::plan::Function;
 
 /// A convolution of which the tile computes a few pixels of one row.
 #[derive(Clone, Debug)]
@@ -162,6 +164,11 @@ impl Case {
                 Epilogue::Clamp { lo, hi } => sum = sum.clamp(lo.into(), hi.into()),
                 Epilogue::Leaky { slope } if sum < 0.0 => sum *= f64::from(slope),
                 Epilogue::Leaky { .. } => {}
+                // The slopes are at most 1.13, and the functions are right to a few units.
+                Epilogue::Map(function) => {
+                    sum = value(function, sum);
+                    magnitude = 1.2 * magnitude + 2.0 * sum.abs() + 1e-6;
+                }
             }
         }
         (sum, magnitude)
@@ -196,7 +203,10 @@ impl Case {
             }
             let (tile, buffers) = (contraction.tile(), case.buffers());
             let work = case.steps() * usize::from(contraction.grid.results());
-            assert_eq!(tile.estimate().fmas, work as u64, "{case:?}\n{tile}");
+            // Functions multiply and add too.
+            let only_sums = !case.epilogue.iter().any(|it| matches!(it, Epilogue::Map(_)));
+            let fmas = tile.estimate().fmas;
+            assert!(fmas == work as u64 || !only_sums, "{fmas}, not {work}: {case:?}\n{tile}");
             case.compare(&buffers, &run(&tile, &buffers));
         }
     }
@@ -240,6 +250,9 @@ fn starts_and_epilogues() {
         vec![Epilogue::Leaky { slope: 0.1 }],
         vec![Epilogue::Relu, Epilogue::Residual],
         vec![Epilogue::Scale(0.25), Epilogue::Clamp { lo: -0.25, hi: 0.25 }],
+        vec![Epilogue::Map(Function::Silu), Epilogue::Residual],
+        vec![Epilogue::Residual, Epilogue::Map(Function::Tanh), Epilogue::Relu],
+        vec![Epilogue::Relu, Epilogue::Map(Function::Gelu), Epilogue::Leaky { slope: 0.1 }],
     ];
     for start in [Start::Zero, Start::Bias, Start::Output] {
         for epilogue in &epilogues {
@@ -335,6 +348,11 @@ fn a_nan_stays() {
         Epilogue::Residual,
         Epilogue::Clamp { lo: 0.0, hi: 6.0 },
         Epilogue::Leaky { slope: 0.1 },
+        Epilogue::Map(Function::Sigmoid),
+        Epilogue::Map(Function::Silu),
+        Epilogue::Map(Function::Tanh),
+        Epilogue::Map(Function::Hardswish),
+        Epilogue::Map(Function::Gelu),
     ] {
         let case = Case { epilogue: vec![epilogue], ..PLAIN };
         let mut buffers = case.buffers();
