@@ -15,6 +15,8 @@ use super::Cpu;
 
 /// The alignment of routines and tiles.
 const ALIGNMENT: usize = 64;
+/// A page of memory, at most.
+const PAGE: usize = 64 << 10;
 
 /// The target as Cranelift sees it. Without `verify` the intermediate code is trusted.
 pub(super) fn target(cpu: Cpu, verify: bool) -> OwnedTargetIsa {
@@ -146,7 +148,9 @@ impl Image {
         let all = || routines.iter().map(|it| &it.code).chain(leaves);
         let bytes: usize =
             all().map(|it| it.code.len().next_multiple_of(ALIGNMENT) + ALIGNMENT).sum();
-        let memory = ArenaMemoryProvider::new_with_size(bytes + 4096)
+        // The provider asks for whole pages for each piece of code that what it has cannot hold.
+        let largest = all().map(|it| it.code.len()).max().unwrap_or(0);
+        let memory = ArenaMemoryProvider::new_with_size(bytes + largest + 2 * PAGE)
             .unwrap_or_else(|error| panic!("no memory for {bytes} bytes of code: {error}"));
         let names = Box::new(|call: ir::LibCall| panic!("generated code calls {call}"));
         let mut builder = JITBuilder::with_isa(isa, names);

@@ -70,6 +70,8 @@ pub(super) struct Piece {
     pub(super) tall: bool,
     /// Whether it begins a line, on which nothing heavy follows.
     pub(super) alone: bool,
+    /// Whether it takes the flow beside other values: at the beginning of a line it would start afresh.
+    pub(super) bound: bool,
     /// The value that it goes on from, and the one that it makes, in the first application.
     pub(super) from: Option<NodeId>,
     pub(super) to: Option<NodeId>,
@@ -77,7 +79,7 @@ pub(super) struct Piece {
 
 impl Piece {
     fn of(step: ast::Step, heavy: bool, tall: bool) -> Piece {
-        Piece { step, heavy, tall, alone: false, from: None, to: None }
+        Piece { step, heavy, tall, alone: false, bound: false, from: None, to: None }
     }
 }
 
@@ -133,7 +135,8 @@ impl Writer<'_> {
                 let step = tree::step(it.label.as_deref(), StepKind::Expr(written));
                 let heavy = matches!(it.op, "conv" | "deconv" | "fc" | "matmul");
                 let alone = matches!(it.op, "gap" | "gmp");
-                Piece { alone, ..Piece::of(step, heavy, false) }
+                let bound = matches!(&it.operands, Operands::Flow(named) if !named.is_empty());
+                Piece { alone, bound, ..Piece::of(step, heavy, false) }
             }
             Step::Branch(it) => self.branch(it, reader),
             Step::Call(it) => {
@@ -336,7 +339,7 @@ impl Writer<'_> {
             let is_stage = line.pooled || line.alone || line.heavy && (changes || narrow.is_some());
             let starts = piece.tall || narrow.is_none() && piece.alone;
             let breaks = starts || line.tall || is_full || piece.heavy && is_stage;
-            if !line.steps.is_empty() && !whole && breaks {
+            if !line.steps.is_empty() && !whole && breaks && !piece.bound {
                 lines.push(std::mem::take(&mut line));
             }
             line.width += width + 4;

@@ -89,6 +89,7 @@ impl Operator for Nms {
         args.extend(self.score.map(|it| ("score", it.into())));
         args.extend(self.most.map(|it| ("most", it.into())));
         args.extend(self.capacity.map(|it| ("capacity", it.into())));
+        args.push(("with_boxes", (self.rows == Rows::Boxes).into()));
         args
     }
 
@@ -153,12 +154,27 @@ impl Operator for Nms {
         let form = i64::from(self.form == Form::Centre);
         let list = |it: &[i64]| Operand::Ints(it.to_vec());
         let picks = Node::of("NonMaxSuppression", Operand::inputs(inputs).chain(limits));
-        vec![
-            picks.int("center_point_box", form),
-            Node::of("Cast", [Operand::Node(0)]).int("to", onnx::F32),
-            Node::of("Pad", [Operand::Node(1), list(&[0, 0, rows, 0]), Operand::Number(-1.0)]),
-            Node::of("Slice", [Operand::Node(2), list(&[0]), list(&[rows]), list(&[0])]),
-        ]
+        let mut nodes = vec![picks.int("center_point_box", form)];
+        if self.rows == Rows::Boxes {
+            let columns =
+                |it: [i64; 2]| Node::of("Gather", [Operand::Node(0), list(&it)]).int("axis", 1);
+            nodes.extend([
+                columns([0, 2]),
+                Node::of("GatherND", [Operand::Input(0), Operand::Node(1)]),
+                Node::of("GatherND", [Operand::Input(1), Operand::Node(0)]),
+                Node::of("Unsqueeze", [Operand::Node(3), list(&[1])]),
+                columns([0, 1]),
+                Node::of("Cast", [Operand::Node(5)]).int("to", onnx::F32),
+                Node::of("Concat", [6, 4, 2].map(Operand::Node)).int("axis", 1),
+            ]);
+        } else {
+            nodes.push(Node::of("Cast", [Operand::Node(0)]).int("to", onnx::F32));
+        }
+        let all = Operand::Node(nodes.len() - 1);
+        nodes.push(Node::of("Pad", [all, list(&[0, 0, rows, 0]), Operand::Number(-1.0)]));
+        let padded = Operand::Node(nodes.len() - 1);
+        nodes.push(Node::of("Slice", [padded, list(&[0]), list(&[rows]), list(&[0])]));
+        nodes
     }
 }
 

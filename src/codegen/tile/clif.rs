@@ -125,13 +125,7 @@ impl Emitter<'_> {
                 self.set(dst, value);
             }
             Instr::Join(dst, low, high) => {
-                let value = match self.either(low, high) {
-                    Some((base, at)) => self.builder.ins().load(types::F32X4, FLAGS, base, at),
-                    None => {
-                        let zero = self.builder.ins().f32const(0.0);
-                        self.builder.ins().splat(types::F32X4, zero)
-                    }
-                };
+                let value = self.join(low, high);
                 self.set(dst, value);
             }
             Instr::Split(low, high, from) => {
@@ -184,6 +178,16 @@ impl Emitter<'_> {
                 self.builder.def_var(variable, value);
             }
             Instr::Loop { count, ref body } => self.repeat(count, body),
+        }
+    }
+
+    fn join(&mut self, low: Address, high: Option<Address>) -> Value {
+        match self.either(low, high) {
+            Some((base, at)) => self.builder.ins().load(types::F32X4, FLAGS, base, at),
+            None => {
+                let zero = self.builder.ins().f32const(0.0);
+                self.builder.ins().splat(types::F32X4, zero)
+            }
         }
     }
 

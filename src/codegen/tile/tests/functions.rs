@@ -24,7 +24,7 @@ fn bound(function: Function, x: f64) -> f64 {
         Function::Silu | Function::Hardswish => 12.0 * value(function, x).abs(),
         Function::Gelu => 12.0 * x.abs(),
     };
-    size * 2f64.powi(-24) + 2f64.powi(-125) * x.abs().max(1.0)
+    size * 2f64.powi(-24) + 2f64.powi(-125) * crate::tensor::max(x.abs(), 1.0)
 }
 
 #[test]
@@ -44,7 +44,6 @@ fn functions_are_within_their_bounds() {
         };
         let tile = Elementwise { vectors, epilogue: vec![Epilogue::Map(function)] }.tile();
         let found = run(&tile, &buffers);
-        let mut worst = 0.0;
         for (&x, y) in numbers.iter().zip(found) {
             let (x, y) = (f64::from(x), f64::from(y));
             if x.is_nan() {
@@ -59,8 +58,6 @@ fn functions_are_within_their_bounds() {
                 "{function:?}({x:e}) is {:e}, not {y:e}",
                 value(function, x)
             );
-            worst = if tiny || share < worst { worst } else { share };
         }
-        println!("{function:?}: {worst:.2} of the bound");
     }
 }
