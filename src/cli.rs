@@ -57,37 +57,23 @@ struct Cli {
     command: Command,
 }
 
+// What a command is for stands at its own type, short and long.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Find every mistake; print nothing if there is none
     Check(check::Check),
-    /// Layers, shapes, parameters, MACs, memory, receptive field
     Report(report::Report),
-    /// Run once on pictures, arrays or random input
     Run(run::Run),
-    /// Measure how long a run takes
     Bench(bench::Bench),
-    /// Compiled code against the reference, layer by layer
     Verify(verify::Verify),
-    /// How a weights file binds: bound, missing, unused, wrong shape
     Weights(weights::Weights),
-    /// Print a stage of the compilation
     Dump(dump::Dump),
-    /// What was fused, what was not and which condition failed
     Why(why::Why),
-    /// What a diagnostic means, or what a layer does, with an example
     Explain(explain::Explain),
-    /// The layers and their arguments
     Ops(ops::Ops),
-    /// Rewrite files in the one canonical layout
     Fmt(fmt::Fmt),
-    /// Draw the network as an SVG picture
     Graph(graph::Graph),
-    /// Write a net with its weights as an ONNX file
     Export(export::Export),
-    /// Turn a model (.onnx) into .net text and .safetensors weights
     Import(import::Import),
-    /// Completions for a shell
     Completions(completions::Completions),
 }
 
