@@ -201,7 +201,12 @@ impl Code {
         &self.routines[step].clif
     }
 
-    /// The machine code of a step's routine, then of the tiles that it calls, in AT&T syntax, if texts were kept.
+    /// The machine code of a step's routine, then of the tiles that it calls, if texts were kept.
+    pub fn machine_code(&self, step: usize) -> &[Vec<u8>] {
+        &self.routines[step].code
+    }
+
+    /// [`Code::machine_code`] in AT&T syntax.
     pub fn asm(&self, step: usize) -> String {
         let mut text = String::new();
         for (at, code) in self.routines[step].code.iter().enumerate() {

@@ -22,6 +22,10 @@ use crate::weights::Values;
 /// long.
 const PARALLEL_NS: u64 = 20_000;
 
+/// Where all steps that are worth dividing are expected to take less than this together, nothing is divided: a
+/// thread that sleeps between runs wakes in some tens of microseconds.
+const WAKE_NS: u64 = 80_000;
+
 /// A compiled network.
 #[derive(Clone, Debug)]
 pub struct Program {
@@ -151,9 +155,11 @@ impl Program {
 
 /// Groups steps: those worth dividing stand alone, the others in runs.
 fn stages(code: &Code, steps: usize) -> Vec<Stage> {
+    let is_worth = |step: usize| code.nanoseconds(step) >= PARALLEL_NS && code.units(step) > 1;
+    let divided: u64 = (0..steps).filter(|&it| is_worth(it)).map(|it| code.nanoseconds(it)).sum();
     let mut stages = Vec::new();
     for step in 0..steps {
-        if code.nanoseconds(step) >= PARALLEL_NS && code.units(step) > 1 {
+        if divided >= WAKE_NS && is_worth(step) {
             stages.push(Stage::Together(step));
         } else if let Some(Stage::Alone(run)) = stages.last_mut() {
             run.end = step + 1;

@@ -2,6 +2,9 @@
 
 #[path = "kernels/case.rs"]
 mod case;
+#[cfg(target_arch = "x86_64")]
+#[path = "kernels/features.rs"]
+mod features;
 #[path = "kernels/guard.rs"]
 mod guard;
 #[path = "kernels/math.rs"]

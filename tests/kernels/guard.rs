@@ -165,21 +165,6 @@ fn no_step_leaves_its_buffers() {
 }
 
 #[test]
-fn the_baseline_knows_no_wide_vectors() {
-    let net = net(3);
-    let weights = Weights::random(&net.graph, 3);
-    let plan = plan(&net.graph, &plan::Options::default());
-    let options = Options { cpu: Cpu::Baseline, texts: true, ..Options::default() };
-    let code = codegen::compile(&plan, &|id: ParamId| weights.tensor(&net.graph, id), &options);
-    for step in 0..plan.steps.len() {
-        for line in code.asm(step).lines().filter(|it| it.starts_with(' ')) {
-            let mnemonic = line.split_whitespace().nth(1).unwrap();
-            assert!(!mnemonic.starts_with('v') && !line.contains("%ymm"), "{line}");
-        }
-    }
-}
-
-#[test]
 fn no_page_is_both_written_and_executed() {
     let (mut net, x) = Net::new(&[1, 8]);
     let y = net.add("relu", &[], &[x]);
