@@ -1,7 +1,10 @@
 //! `defaults`: what most layers of a kind say is said once.
 
+use std::collections::BTreeMap;
+
 use super::step::{Form, Layer, Step, same};
 use super::tree::{self, arg};
+use crate::ops::args::is_same;
 use crate::ops::{Op, Value};
 use crate::syntax::ast::{self, Expr};
 
@@ -17,6 +20,14 @@ const OWN: &[&str] =
 
 /// So many arguments must be saved.
 const SAVED_MIN: isize = 3;
+
+/// How often each value of an argument is said, by its text.
+type Counts = BTreeMap<String, (Value, isize)>;
+
+/// Whether a value is short enough to compare all of its kind.
+fn is_single(value: &Value) -> bool {
+    !matches!(value, Value::List(_) | Value::Tuple(_))
+}
 
 /// An argument if it is the same in all applications.
 pub(super) fn constant(form: &Form) -> Option<Value> {
@@ -43,31 +54,25 @@ impl Defaults {
     pub(super) fn of<'a>(chains: impl Iterator<Item = &'a [Step]>) -> Defaults {
         let mut layers = Vec::new();
         chains.for_each(|it| collect(it, &mut layers));
-        let mut said: Vec<(&'static str, &'static str, Value, isize)> = Vec::new();
+        let mut said: BTreeMap<(&'static str, &'static str), Counts> = BTreeMap::new();
         for layer in &layers {
             let Some(entry) = Op::find(layer.op) else { continue };
             for table in entry.args.iter().filter(|it| !OWN.contains(&it.name)) {
-                let Some(value) = effective(layer, table.name) else { continue };
-                match said
-                    .iter_mut()
-                    .find(|it| (it.0, it.1) == (layer.op, table.name) && it.2 == value)
-                {
-                    Some(row) => row.3 += 1,
-                    None => said.push((layer.op, table.name, value, 1)),
+                if let Some(value) = effective(layer, table.name).filter(is_single) {
+                    let counts = said.entry((layer.op, table.name)).or_default();
+                    counts.entry(value.to_string()).or_insert((value, 0)).1 += 1;
                 }
             }
         }
         let mut all: Vec<(&'static str, &'static str, Value)> = Vec::new();
-        for (op, name, value, count) in &said {
-            let Some(usual) = usual(op, name, false).filter(|it| it != value) else { continue };
-            let like =
-                |it: &&(&'static str, &'static str, Value, isize)| (it.0, it.1) == (*op, *name);
-            let most = said.iter().filter(like).all(|it| it.3 <= *count || it.2 == usual);
-            let unsaid: isize =
-                said.iter().filter(like).filter(|it| it.2 == usual).map(|it| it.3).sum();
-            let free = !all.iter().any(|it| (it.0, it.1) == (*op, *name));
-            if most && free && count - unsaid >= SAVED_MIN {
-                all.push((op, name, value.clone()));
+        for ((op, name), counts) in said {
+            let Some(usual) = usual(op, name, false) else { continue };
+            let unsaid = counts.get(&usual.to_string()).map_or(0, |it| it.1);
+            let others = counts.into_values().filter(|it| !is_same(&it.0, &usual));
+            if let Some((value, count)) = others.max_by_key(|it| it.1)
+                && count - unsaid >= SAVED_MIN
+            {
+                all.push((op, name, value));
             }
         }
         let row = |op: &str, name: &str| {

@@ -9,6 +9,12 @@ use super::step::{Call, Column, Step};
 use crate::graph::NodeId;
 use crate::syntax::is_plain_name;
 
+/// The longest name that is made, but for its number.
+const NAME_MAX: usize = 32;
+
+/// So often labels give way to one another, before all do.
+const ROUNDS_MAX: usize = 16;
+
 /// What is called something in a scope: its place among the children that have names, and what it is.
 struct Child<'a> {
     label: &'a mut Option<String>,
@@ -249,15 +255,22 @@ fn settle(children: &mut [Child<'_>], taken: &HashSet<String>) {
         };
         child.wish = child.wish.take().filter(fits);
     }
-    loop {
+    for round in 0.. {
         let clashes = clashes(children);
         if clashes.is_empty() {
             break;
         }
+        if round == ROUNDS_MAX {
+            children.iter_mut().for_each(|it| it.wish = None);
+        }
         for at in clashes {
-            if children[at].wish.take().is_none() {
+            // What comes of itself is left for a name with a mark that no other has.
+            if children[at].wish.take().is_none() || round > ROUNDS_MAX {
                 children[at].wish = Some(format!("{}_{}", children[at].kind, at + 1));
             }
+        }
+        if round > 2 * ROUNDS_MAX {
+            break;
         }
     }
     let autos = automatic(children);
@@ -268,11 +281,13 @@ fn settle(children: &mut [Child<'_>], taken: &HashSet<String>) {
 
 /// Lets children that wish the same wish for more.
 fn lengthen(children: &mut [Child<'_>]) {
-    let wishes: Vec<Option<String>> = children.iter().map(|it| it.wish.clone()).collect();
-    for (at, child) in children.iter_mut().enumerate() {
-        let is_same =
-            |it: &(usize, &Option<String>)| it.0 != at && it.1.is_some() && *it.1 == wishes[at];
-        if child.long.is_some() && wishes.iter().enumerate().any(|it| is_same(&it)) {
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    for wish in children.iter().filter_map(|it| it.wish.as_ref()) {
+        *counts.entry(wish.clone()).or_default() += 1;
+    }
+    for child in children {
+        let is_shared = child.wish.as_ref().is_some_and(|it| counts[it] > 1);
+        if is_shared && child.long.is_some() {
             child.wish = child.long.take();
         }
     }
@@ -312,30 +327,44 @@ fn clashes(children: &[Child<'_>]) -> Vec<usize> {
     clashes
 }
 
-/// A name for a value or block: a plain one near a wish that nothing else has.
-pub(super) fn free(wish: &str, taken: &mut HashSet<String>) -> String {
-    let mut name: String =
-        wish.chars().map(|it| if it.is_ascii_alphanumeric() { it } else { '_' }).take(32).collect();
-    if name.starts_with(|it: char| it.is_ascii_digit()) {
-        name.insert(0, 'v');
+/// Names that are given already.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    names: HashSet<String>,
+    /// How often a name was wished for.
+    counts: HashMap<String, usize>,
+}
+
+impl Taken {
+    /// Keeps names from being given.
+    pub(super) fn extend(&mut self, names: impl IntoIterator<Item = String>) {
+        self.names.extend(names);
     }
-    let base = name.trim_matches('_').to_owned();
-    let base = if base.is_empty() { "v".to_owned() } else { base };
-    let is_free = |it: &String, taken: &HashSet<String>| {
-        is_plain_name(it)
-            && crate::ops::Op::find(it).is_none()
-            && !matches!(
-                it.as_str(),
-                "first" | "min" | "max" | "floor" | "c" | "d" | "h" | "w" | "l"
-            )
-            && !taken.contains(it)
-    };
-    let mut name = base.clone();
-    let mut count = 2;
-    while !is_free(&name, taken) {
-        name = format!("{base}_{count}");
-        count += 1;
+
+    /// Lets a name be given after all.
+    pub(super) fn release(&mut self, name: &str) {
+        self.names.remove(name);
     }
-    taken.insert(name.clone());
-    name
+
+    /// A name for a value or block: a plain one near a wish that nothing else has.
+    pub(super) fn free(&mut self, wish: &str) -> String {
+        let plain = |it: char| if it.is_ascii_alphanumeric() { it } else { '_' };
+        let mut base: String = wish.chars().map(plain).take(NAME_MAX).collect();
+        base = base.trim_matches('_').to_owned();
+        if !base.starts_with(|it: char| it.is_ascii_alphabetic()) {
+            base.insert(0, 'v');
+        }
+        let reserved = ["first", "min", "max", "floor", "c", "d", "h", "w", "l", "N"];
+        let is_word = |it: &str| {
+            is_plain_name(it) && crate::ops::Op::find(it).is_none() && !reserved.contains(&it)
+        };
+        let count = self.counts.entry(base.clone()).or_default();
+        loop {
+            *count += 1;
+            let name = if *count == 1 { base.clone() } else { format!("{base}_{count}") };
+            if is_word(&name) && self.names.insert(name.clone()) {
+                return name;
+            }
+        }
+    }
 }

@@ -131,18 +131,18 @@ fn split(path: &str, marks: &[char]) -> Tokens {
 
 /// What exporters append to the path of a module.
 const OPERATORS: &[&str] = &[
-    "conv",
-    "conv2d",
-    "biasadd",
-    "matmul",
-    "gemm",
+    "Conv",
+    "Conv2D",
+    "BiasAdd",
+    "MatMul",
+    "Gemm",
     "depthwise",
-    "fusedbatchnormv3",
-    "readvariableop",
+    "FusedBatchNormV3",
+    "ReadVariableOp",
 ];
 
 fn drop_operator(tokens: &mut Tokens) {
-    let is_operator = |it: &String| OPERATORS.contains(&it.to_ascii_lowercase().as_str());
+    let is_operator = |it: &String| OPERATORS.contains(&it.as_str());
     while tokens.len() > 1 && tokens.last().is_some_and(is_operator) {
         tokens.pop();
     }
@@ -224,8 +224,8 @@ fn is_empty_talk(tokens: &Tokens) -> bool {
     if letters.len() < 2 && letters.len() < first.len() {
         return true;
     }
-    let begins = |it: char| it.is_ascii_digit() || it.is_uppercase();
-    let counted = first.contains(['_', ':']) || first.starts_with(begins);
+    let counted = first.contains(|it: char| it.is_ascii_digit() || matches!(it, '_' | ':'))
+        || first.starts_with(char::is_uppercase);
     counted && NOTHING.contains(&stem(first).as_str()) && !is_paper_name(first)
 }
 

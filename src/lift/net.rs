@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::blocks::{self, Block};
 use super::defaults::Defaults;
-use super::labels;
+use super::labels::{self, Taken};
 use super::names::{Paths, Relative};
 use super::params::{self, Solved};
 use super::repeat;
@@ -42,15 +42,20 @@ pub(super) fn tree(graph: &Graph, form: Form) -> Ast {
     let shared = shared(graph);
     let paths = Paths::of(graph);
     let mut plan = plan(graph, &shared, &paths, form);
-    let mut taken: HashSet<String> = HashSet::from(["N".to_owned()]);
+    let mut taken = Taken::default();
     taken.extend(graph.inputs().iter().map(|&it| graph.node(it).path.clone()));
     taken.extend(graph.outputs().iter().map(|it| it.name.clone()));
-    let net_name = labels::free(&graph.name, &mut taken);
+    let net_name = taken.free(&graph.name);
     let titles = titles(&plan.blocks, &plan.names, &mut taken);
     let groups = shared.values().max().map_or(0, |it| it + 1);
-    let first = |group: usize| shared.iter().filter(|it| *it.1 == group).map(|it| *it.0).min();
+    let mut firsts: HashMap<usize, NodeId> = HashMap::new();
+    for (&id, &group) in &shared {
+        let first = firsts.entry(group).or_insert(id);
+        *first = id.min(*first);
+    }
+    let first = |group: usize| firsts.get(&group).copied();
     let instances: Vec<String> = (0..groups)
-        .map(|it| labels::free(first(it).map_or("f", |it| &graph.node(it).path), &mut taken))
+        .map(|it| taken.free(first(it).map_or("f", |it| &graph.node(it).path)))
         .collect();
     let fixed: HashSet<String> = instances.iter().cloned().collect();
     labels::give(&mut plan.lines, &mut plan.blocks, &titles, &paths, &plan.names, &fixed);
@@ -132,7 +137,7 @@ struct Net<'a> {
 }
 
 impl Net<'_> {
-    fn body(&self, taken: &mut HashSet<String>) -> Body {
+    fn body(&self, taken: &mut Taken) -> Body {
         let values = self.value_names(taken);
         let mut stmts: Vec<Stmt> = self.graph.inputs().iter().map(|it| self.input(*it)).collect();
         stmts.extend(self.shared());
@@ -203,7 +208,7 @@ impl Net<'_> {
     }
 
     /// Names for the inputs, and for the values that are read when they are not the current one.
-    fn value_names(&self, taken: &mut HashSet<String>) -> ValueNames {
+    fn value_names(&self, taken: &mut Taken) -> ValueNames {
         let inputs = self.graph.inputs();
         let mut names: ValueNames =
             inputs.iter().map(|&it| (it, self.graph.node(it).path.clone())).collect();
@@ -227,22 +232,24 @@ impl Net<'_> {
         wanted.extend(
             self.graph.outputs().iter().map(|it| it.node).filter(|it| Some(*it) != current),
         );
+        let given: HashSet<&str> =
+            inputs.iter().map(|it| self.graph.node(*it).path.as_str()).collect();
+        let results = self.graph.outputs().iter().rev().map(|it| (it.node, it.name.as_str()));
+        let results: HashMap<NodeId, &str> = results.collect();
         for id in wanted {
             if names.contains_key(&id) {
                 continue;
             }
-            let output = self.graph.outputs().iter().find(|it| it.node == id);
-            let clash = |name: &str| inputs.iter().any(|it| self.graph.node(*it).path == *name);
-            let name = match output.filter(|it| !clash(&it.name)) {
-                Some(output) => {
-                    taken.remove(&output.name);
-                    labels::free(&output.name, taken)
+            let name = match results.get(&id).filter(|it| !given.contains(**it)) {
+                Some(result) => {
+                    taken.release(result);
+                    taken.free(result)
                 }
                 None => {
                     let is_word =
                         |it: &&String| it.starts_with(|it: char| it.is_ascii_alphabetic());
                     let word = self.paths.raw(id).iter().rev().find(is_word);
-                    labels::free(word.map_or("v", String::as_str), taken)
+                    taken.free(word.map_or("v", String::as_str))
                 }
             };
             names.insert(id, name);
@@ -251,7 +258,8 @@ impl Net<'_> {
     }
 
     fn outputs(&self, current: Option<NodeId>, values: &ValueNames) -> Vec<Stmt> {
-        let bound = |name: &str| values.values().any(|it| it == name);
+        let names: HashSet<&str> = values.values().map(String::as_str).collect();
+        let bound = |name: &str| names.contains(name);
         let output = |it: &crate::graph::Output| {
             let own = values.get(&it.node);
             let chain = if own == Some(&it.name) || current == Some(it.node) && !bound(&it.name) {

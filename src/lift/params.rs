@@ -1,5 +1,7 @@
 //! What differs between the applications of a block becomes its parameters.
 
+use std::collections::HashMap;
+
 use super::blocks::Block;
 use super::step::{Branch, Call, Column, Form, Layer, Step, same};
 use crate::graph::{Graph, NodeId};
@@ -162,14 +164,12 @@ fn name_base(arg: &'static str, is_flag: bool) -> &'static str {
 
 /// The most frequent entry, the first of several.
 fn common(column: &Column<i64>) -> i64 {
-    let mut best = (0, 0);
+    let mut counts: HashMap<i64, usize> = HashMap::new();
     for it in column.iter().flatten() {
-        let count = column.iter().filter(|other| **other == Some(*it)).count();
-        if count > best.0 {
-            best = (count, *it);
-        }
+        *counts.entry(*it).or_default() += 1;
     }
-    best.1
+    let most = counts.values().max();
+    column.iter().flatten().find(|it| counts.get(it) == most).copied().unwrap_or(0)
 }
 
 impl Solve<'_> {

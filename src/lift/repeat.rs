@@ -1,5 +1,7 @@
 //! Applications of a block in a row, and layers that are called by their positions.
 
+use std::collections::HashMap;
+
 use super::labels::call_path;
 use super::names::{Paths, Relative, Tokens};
 use super::params::Solved;
@@ -98,10 +100,19 @@ fn are_copies(a: &Option<Tokens>, b: &Option<Tokens>) -> bool {
 pub(super) fn seqs(lines: &mut [Line], paths: &Paths, names: &[Relative]) {
     let mut all: Vec<Tokens> = Vec::new();
     lines.iter().for_each(|it| every_path(&it.steps, paths, names, &mut all));
-    lines.iter_mut().for_each(|it| seqs_of(&mut it.steps, &all, paths, names));
+    let mut under: HashMap<String, usize> = HashMap::new();
+    for first in all.iter().filter_map(|it| it.first()) {
+        *under.entry(first.clone()).or_default() += 1;
+    }
+    lines.iter_mut().for_each(|it| seqs_of(&mut it.steps, &under, paths, names));
 }
 
-fn seqs_of(steps: &mut Vec<Step>, all: &[Tokens], paths: &Paths, names: &[Relative]) {
+fn seqs_of(
+    steps: &mut Vec<Step>,
+    under: &HashMap<String, usize>,
+    paths: &Paths,
+    names: &[Relative],
+) {
     let path = |step: &Step| -> Option<Tokens> {
         match step {
             Step::Layer(it) if it.shared.is_none() => Some(paths.raw(it.nodes[0]?).to_vec()),
@@ -113,7 +124,7 @@ fn seqs_of(steps: &mut Vec<Step>, all: &[Tokens], paths: &Paths, names: &[Relati
     let mut at = 0;
     while at < steps.len() {
         if let Step::Branch(branch) = &mut steps[at] {
-            branch.arms.iter_mut().for_each(|it| seqs_of(&mut it.steps, all, paths, names));
+            branch.arms.iter_mut().for_each(|it| seqs_of(&mut it.steps, under, paths, names));
         }
         let own = path(&steps[at]).and_then(|it| <[_; 2]>::try_from(it).ok());
         if let Some([label, _]) = own.filter(|it| it[1] == "0") {
@@ -122,10 +133,9 @@ fn seqs_of(steps: &mut Vec<Step>, all: &[Tokens], paths: &Paths, names: &[Relati
             };
             let run: Vec<&Step> =
                 steps[at..].iter().enumerate().take_while(is_next).map(|it| it.1).collect();
-            let under = all.iter().filter(|it| it.first() == Some(&label)).count();
             let copies = run.iter().all(|it| block(it).is_some() && block(it) == block(run[0]));
             let len = run.len();
-            if len > 2 && under == len && !copies {
+            if len > 2 && under.get(&label) == Some(&len) && !copies {
                 let inner: Vec<Step> = steps.drain(at..at + len).collect();
                 steps.insert(at, Step::Seq(label, inner));
             }

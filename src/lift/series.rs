@@ -115,8 +115,12 @@ impl Build<'_> {
         let fits = |from: NodeId| {
             operands.iter().all(|&it| it == from || begins(it) == Some(from) || is_source(it))
         };
-        let from = [begins(first), Some(first)].into_iter().flatten().find(|it| fits(*it))?;
-        let layers: usize = operands.iter().filter_map(|it| begin(*it)).map(|it| it.layers).sum();
+        // What is joined with constants alone goes on: `-> add { | param([8]) }`.
+        let alone = operands.iter().filter(|it| !is_source(**it)).count() == 1;
+        let begins = if alone { [Some(first), None] } else { [begins(first), Some(first)] };
+        let from = begins.into_iter().flatten().find(|it| fits(*it))?;
+        let arms = operands.iter().filter(|it| **it != from);
+        let layers: usize = arms.filter_map(|it| begin(*it)).map(|it| it.layers).sum();
         if layers == 0 || layers > LAYERS_MAX {
             return None;
         }

@@ -1,23 +1,17 @@
 //! What blocks are called: as their applications are in the model, or after what they do.
 
-use std::collections::HashSet;
-
 use super::blocks::Block;
-use super::labels::free;
+use super::labels::Taken;
 use super::names::Relative;
 use super::step::{Arm, Branch, Layer, Step};
 
 /// A name for each block.
-pub(super) fn titles(
-    blocks: &[Block],
-    names: &[Relative],
-    taken: &mut HashSet<String>,
-) -> Vec<String> {
+pub(super) fn titles(blocks: &[Block], names: &[Relative], taken: &mut Taken) -> Vec<String> {
     let mut titles = vec![String::new(); blocks.len()];
     for at in super::params::order(blocks) {
         let wish = stem(&names[at]).unwrap_or_else(|| kind(&blocks[at].steps, blocks).to_owned());
         let wish = wish.trim_end_matches(|it: char| it.is_ascii_digit() || it == '_');
-        titles[at] = free(if wish.is_empty() { "unit" } else { wish }, taken);
+        titles[at] = taken.free(if wish.is_empty() { "unit" } else { wish });
     }
     titles
 }

@@ -210,3 +210,25 @@ fn an_export_runs_as_its_net_does() {
     netc(&["run", &model, "--input", "image=2x1x8x8"]).exits(1);
     netc(&["export", &net, "-o", &folder.path("nowhere/a.onnx")]).exits(2);
 }
+
+#[test]
+fn an_import_is_formatted_and_gives_the_same_bits() {
+    let folder = Folder::new();
+    let net = folder.write("a.net", SMALL);
+    let (model, nets) = (folder.path("odd name.onnx"), folder.path("nets"));
+    netc(&["export", &net, "--random-weights", "3", "-o", &model]).exits(0);
+    let said = netc(&["import", &model, "-o", &nets]).exits(0).err;
+    let (text, weights) = (format!("{nets}/odd_name.net"), format!("{nets}/odd_name.safetensors"));
+    assert!(said.contains(&text) && said.contains(&weights), "{said}");
+    netc(&["fmt", "--check", &text]).exits(0);
+    netc(&["check", &text, "--deny", "warnings"]).exits(0);
+    let run = |args: &[&str]| netc(args).exits(0).json()["outputs"].clone();
+    let before = run(&["run", &model, "--format", "json"]);
+    let after = run(&["run", &text, "--weights", &weights, "--format", "json"]);
+    assert_eq!(before, after);
+    let refused = netc(&["import", &model, "-o", &nets]).exits(2).err;
+    assert!(refused.contains("--force"), "{refused}");
+    netc(&["import", &model, "-o", &nets, "--force", "-q"]).exits(0);
+    netc(&["import", &net, "-o", &nets]).exits(2);
+    netc(&["import", &folder.path("none.onnx"), "-o", &nets]).exits(2);
+}
