@@ -39,8 +39,8 @@ pub struct Lifted {
     pub graph: Graph,
     /// For each parameter of `graph` that a weights file holds, the one of the original.
     pub params: HashMap<ParamId, ParamId>,
-    /// Whether what is there several times became blocks.
-    pub is_structured: bool,
+    /// Why what is there several times did not become blocks, if it did not.
+    pub fault: Option<String>,
 }
 
 /// Why a net cannot be written as text.
@@ -66,7 +66,7 @@ pub fn lift(graph: &Graph, about: &[String]) -> Result<Lifted, Error> {
         let text = format!("{head}{gap}{}", syntax::print(&ast));
         match read_back(graph, text) {
             Ok(lifted) => {
-                return Ok(Lifted { is_structured: form == net::Form::Structured, ..lifted });
+                return Ok(Lifted { fault, ..lifted });
             }
             Err(error) => fault = fault.or(Some(error)),
         }
@@ -94,5 +94,5 @@ fn read_back(graph: &Graph, text: String) -> Result<Lifted, String> {
     let Elaborated { graph: found, .. } =
         elaborate::elaborate(&mut sources, root, &mut no_files, &options).map_err(|it| say(&it))?;
     let params = check::same(graph, &found)?;
-    Ok(Lifted { text, graph: found, params, is_structured: true })
+    Ok(Lifted { text, graph: found, params, fault: None })
 }

@@ -38,7 +38,7 @@ fn graph_of(name: &str, text: &str, net: Option<&str>) -> Graph {
 /// Writes a graph as text, checks what holds of every text, and gives it.
 fn lifted(graph: &Graph) -> Lifted {
     let lifted = lift(graph, &[]).unwrap_or_else(|fault| panic!("{fault}\n{graph}"));
-    assert!(lifted.is_structured, "the structure was not kept\n{}\n{graph}", lifted.text);
+    assert_eq!(lifted.fault, None, "the structure was not kept\n{}\n{graph}", lifted.text);
     assert_eq!(syntax::format(&lifted.text).as_ref(), Ok(&lifted.text), "it is formatted");
     let again = graph_of("again.net", &lifted.text, None);
     assert_eq!(again.to_string(), lifted.graph.to_string(), "it says which graph it means");

@@ -75,6 +75,9 @@ impl Import {
         let lifted = lift::lift(graph, &about).map_err(|it| {
             files::fault_of_data(terminal, &self.file, "broken-model", it.to_string())
         })?;
+        if let Some(fault) = &lifted.fault {
+            terminal.chat(&format!("note: no blocks were made of the net: {fault}"));
+        }
         let moved = weights.map(|it| it.moved(graph, &lifted.graph, &lifted.params));
         phase::enter("writing files");
         self.write(terminal, &lifted, moved.as_ref(), [&text, &to])?;

@@ -49,9 +49,10 @@ pub(super) fn tree(graph: &Graph, form: Form) -> Ast {
     let titles = titles(&plan.blocks, &plan.names, &mut taken);
     let groups = shared.values().max().map_or(0, |it| it + 1);
     let mut firsts: HashMap<usize, NodeId> = HashMap::new();
-    for (&id, &group) in &shared {
-        let first = firsts.entry(group).or_insert(id);
-        *first = id.min(*first);
+    for id in graph.order() {
+        if let Some(group) = shared.get(&id) {
+            firsts.entry(*group).or_insert(id);
+        }
     }
     let first = |group: usize| firsts.get(&group).copied();
     let instances: Vec<String> = (0..groups)
