@@ -319,9 +319,33 @@ def pictures():
     save("picture", "colour.jpg", base64.b64decode(JPEG_COLOUR))
 
 
+# Darknet: a net for each family of sections; behind the first zero byte stand its weights.
+NET = "[net]\nheight=16\nwidth=16\nchannels=3\n"
+CONV = "[convolutional]\nbatch_normalize=1\nfilters=4\nsize=3\nstride=2\npad=1\nactivation=leaky\n"
+HEAD = "[convolutional]\nfilters=14\nsize=1\nactivation=linear\n"
+DARKNET = {
+    "classifier": CONV + "[maxpool]\nsize=2\nstride=2\n[dropout]\n[connected]\noutput=3\n[softmax]\n[cost]\n",
+    "mean": CONV + "[avgpool]\n[convolutional]\nfilters=3\ngroups=1\nactivation=ramp\n[softmax]\ngroups=3\ntemperature=3\n",
+    "residual": CONV + "[maxpool]\nsize=1\nstride=2\n[shortcut]\nfrom=-2\nactivation=relu\n[crop]\ncrop_height=2\ncrop_width=3\n",
+    "route": CONV + "[upsample]\nstride=2\n[route]\nlayers=-1,-1\n[reorg]\nstride=2\n[route]\nlayers=-1\ngroups=2\ngroup_id=1\n",
+    "yolo": CONV + HEAD + "[yolo]\nmask=1,2\nanchors=1,2, 3,4, 5,6\nnum=3\nclasses=2\n",
+    "region": CONV + HEAD + "[region]\nanchors=1,2, 3,4\nnum=2\nclasses=2\nsoftmax=1\ncoords=4\n",
+    "detection": "[connected]\noutput=44\nactivation=linear\n[detection]\nclasses=1\ncoords=4\nside=2\nnum=2\nsqrt=1\n",
+    "recurrent": "[rnn]\noutput=3\nhidden=4\n[batchnorm]\n[activation]\nactivation=selu\n",
+}
+
+
+def darknet():
+    for name, sections in DARKNET.items():
+        save("darknet", name, (NET + sections).encode())
+    numbers = struct.pack("<3iq", 0, 2, 0, 64) + struct.pack("<f", 0.5) * (4 * 4 + 4 * 27)
+    save("darknet", "weighed", (NET + CONV).encode() + b"\0" + numbers)
+
+
 if __name__ == "__main__":
     weights()
     models()
+    darknet()
     pictures()
     (CORPUS / "check").mkdir(parents=True, exist_ok=True)
     for folder in sorted(CORPUS.iterdir()):

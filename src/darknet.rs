@@ -6,7 +6,8 @@
 //!
 //! A `.cfg` is a list of sections, one a layer; a `.weights` file holds the numbers of those layers one after
 //! another, without names, so that only both together mean something. What a layer computes is what Redmon's
-//! program computes on a processor in inference. Knows nothing of files.
+//! program computes on a processor in inference. Recurrent sections, `[local]` and trees of classes are not
+//! read. Knows nothing of files.
 
 mod build;
 mod cfg;

@@ -1,5 +1,7 @@
 //! The contract of the command line: exit codes, streams, JSON, and what hostile inputs may do (nothing).
 
+#[path = "cli/detecting.rs"]
+mod detecting;
 #[path = "cli/hostile.rs"]
 mod hostile;
 #[path = "cli/models.rs"]

@@ -288,3 +288,69 @@ fn what_grows_without_bound_is_refused() {
     let wide = "[connected]\noutput=40000\n".repeat(7);
     assert!(complaint(&net(&wide)).contains("too many"));
 }
+
+/// Numbers that overflow where sums and products are not checked.
+const HOSTILE: [&str; 8] = ["0", "-1", "2", "255", "65536", "2147483647", "2147483648", "1e39"];
+
+/// A generator of numbers (xorshift).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % end as u64) as usize
+    }
+}
+
+#[test]
+fn changed_networks_are_read_or_refused() {
+    let bases = [
+        SMALL.to_owned(),
+        net(
+            "[convolutional]\nfilters=14\nsize=3\npad=1\n[maxpool]\nsize=2\n[upsample]\nstride=2\n[route]\nlayers=-1,0\n\
+            [reorg]\nstride=2\n[shortcut]\nfrom=-2\nactivation=ramp\n[avgpool]\n[softmax]\ngroups=2\n",
+        ),
+        net(
+            "[crop]\ncrop_height=4\ncrop_width=3\n[convolutional]\nfilters=14\nactivation=linear\n\
+            [yolo]\nmask=1,2\nanchors=1,2, 3,4, 5,6\nnum=3\nclasses=2\n",
+        ),
+        net("[connected]\noutput=44\n[detection]\nclasses=1\ncoords=4\nside=2\nnum=2\n"),
+    ];
+    let limits =
+        netc::elaborate::Limits { elements: 1 << 20, params: 1 << 22, ..Default::default() };
+    let options = Options { limits, train: true, ..Options::default() };
+    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    let mut built = 0;
+    for _ in 0..20_000 {
+        let mut lines: Vec<String> = bases[dice.below(4)].lines().map(str::to_owned).collect();
+        for _ in 0..1 + dice.below(3) {
+            let at = dice.below(lines.len());
+            match dice.below(4) {
+                0 => drop(lines.remove(at)),
+                1 => lines.insert(at, lines[dice.below(lines.len())].clone()),
+                2 => lines[at] = lines[at].replacen('=', &format!("={}", dice.below(100)), 1),
+                _ => {
+                    let key = lines[at].split('=').next().unwrap_or_default().to_owned();
+                    lines[at] = format!("{key}={}", HOSTILE[dice.below(HOSTILE.len())]);
+                }
+            }
+        }
+        let text = lines.join("\n");
+        match darknet::import(FileId(0), &text, "Test", &options) {
+            Ok(imported) => {
+                imported.graph.verify();
+                built += 1;
+            }
+            Err(found) => {
+                assert!(!found.is_empty(), "{text}");
+                for it in found {
+                    let span = it.span.start as usize..it.span.end as usize;
+                    assert!(text.get(span).is_some(), "{text}");
+                }
+            }
+        }
+    }
+    assert!(built > 2000, "{built} of the changed nets are nets");
+}
