@@ -170,11 +170,15 @@ fn sized(
     }
     let declared = text.quietly(terminal, net, &[]);
     let sole = declared.as_ref().and_then(|it| match it.net.graph.inputs() {
-        [only] => Some(it.net.graph.node(*only).path.clone()),
+        [only] => Some(it.net.graph.node(*only)),
         _ => None,
     });
-    let named = arrays.into_iter().filter_map(|(name, dims)| Some((name.or(sole.clone())?, dims)));
-    let arrays: Vec<(String, Vec<usize>)> = named.collect();
+    // Without a name an array decides on the batch alone.
+    let batch = |dims: &[usize]| sole.filter(|it| it.shape.sample() == &dims[1..]);
+    let named = |(name, dims): (Option<String>, Vec<usize>)| {
+        Some((name.or_else(|| batch(&dims).map(|it| it.path.clone()))?, dims))
+    };
+    let arrays: Vec<(String, Vec<usize>)> = arrays.into_iter().filter_map(named).collect();
     let fits = declared.is_some_and(|it| {
         let graph = &it.net.graph;
         arrays.iter().all(|(name, dims)| {

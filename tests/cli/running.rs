@@ -74,6 +74,8 @@ fn equal_arrays_give_equal_archives_and_arrays_go_in() {
     assert_eq!(run["outputs"]["scores"]["top"].as_array().map(Vec::len), Some(2));
     let sole = netc(&[&["run", &net], &flags[..], &[&array]].concat()).exits(0).json();
     assert_eq!(sole["outputs"], run["outputs"], "the only input needs no name");
+    let other = folder.write("y.npy", bytes_array(&[1, 1, 9, 9], &[7; 81]));
+    netc(&[&["run", &net], &flags[..], &[&other]].concat()).exits(1);
     let args = [&["run", "-"], &flags[..], &[&named]].concat();
     let piped = fed(&args, SMALL.as_bytes()).exits(0).json();
     assert_eq!(piped["outputs"], run["outputs"], "a piped net takes the array's size too");
