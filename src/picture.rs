@@ -78,6 +78,29 @@ pub struct Placement {
     pub offset: [f64; 2],
 }
 
+/// The first sample of a map with one or three channels, first or last, as a PNG file; `full` is what a full
+/// channel is, and what lies outside 0 to that is cut. `None` if the value is no such map.
+pub fn encode(dims: &[usize], data: &[f32], full: f32) -> Option<Result<Vec<u8>, String>> {
+    let &[_, a, b, c] = dims else { return None };
+    let side = |it: usize| u32::try_from(it).ok().filter(|it| *it <= SIDE_MAX);
+    let (channels, rows, columns, step, plane) = match (a, c) {
+        (1 | 3, _) => (a, b, c, 1, b * c),
+        (_, 1 | 3) => (c, a, b, c, 1),
+        _ => return None,
+    };
+    let (height, width) = (side(rows)?, side(columns)?);
+    let byte = |it: f32| (it / full * FULL).round() as u8;
+    let pixel = |at: usize| (0..channels).map(move |it| byte(data[at * step + it * plane]));
+    let bytes: Vec<u8> = (0..rows * columns).flat_map(pixel).collect();
+    let picture = match channels {
+        1 => image::GrayImage::from_raw(width, height, bytes).map(DynamicImage::from),
+        _ => image::RgbImage::from_raw(width, height, bytes).map(DynamicImage::from),
+    };
+    let mut file = Cursor::new(Vec::new());
+    let written = picture?.write_to(&mut file, ImageFormat::Png);
+    Some(written.map(|()| file.into_inner()).map_err(|it| it.to_string()))
+}
+
 impl Picture {
     /// Decodes PNG or JPEG. Fails on anything else, on broken files, on sides above 16,384 and on what
     /// would take more than 256 MiB.
@@ -379,6 +402,21 @@ mod tests {
         let tensor = picture().tensor(&Shape::of(&[2, 3, 2, 4]), &options).unwrap();
         assert_eq!([tensor.data[0], tensor.data[17]], [125.0, 25.0]);
         assert_eq!(tensor.data[..24], tensor.data[24..]);
+    }
+
+    #[test]
+    fn maps_are_drawn_as_they_would_be_read() {
+        let numbers = [0.0, 1.0, 0.2, 0.6, 0.4, 0.8, -3.0, f32::NAN, 7.0, 0.1, 0.2, 0.3];
+        let read = |file: Option<Result<Vec<u8>, String>>| Picture::decode(&file.unwrap().unwrap());
+        let first = read(encode(&[1, 3, 2, 2], &numbers, 1.0)).unwrap().0.to_rgb8();
+        assert_eq!(first.get_pixel(0, 0).0, [0, 102, 255]);
+        assert_eq!(first.get_pixel(1, 1).0, [153, 0, 77]);
+        let last = read(encode(&[1, 2, 2, 3], &numbers, 1.0)).unwrap().0.to_rgb8();
+        assert_eq!(last.get_pixel(1, 0).0, [153, 102, 204]);
+        let grey = read(encode(&[2, 1, 1, 6], &numbers, 2.0)).unwrap();
+        assert_eq!(grey.grey(), [0, 128, 26, 77, 51, 102]);
+        assert!(encode(&[1, 2, 3, 2], &numbers, 1.0).is_none());
+        assert!(encode(&[1, 12], &numbers, 1.0).is_none());
     }
 
     #[test]

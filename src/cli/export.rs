@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::args::{NetArgs, WeightArgs};
+use super::build::{Built, Text};
 use super::terminal::{Stop, Terminal};
-use super::{build, files, phase, weigh};
+use super::{build, files, model, phase, weigh};
 use crate::onnx::export::{BYTES_MAX, Draft};
 use crate::report::bytes;
 
@@ -37,18 +38,13 @@ pub(super) struct Export {
 
 impl Export {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<(), Stop> {
-        let built = build::build(terminal, &self.file, &self.net)?;
+        let (built, other) = self.build(terminal)?;
         let graph = &built.net.graph;
         let weights = weigh::weigh(terminal, &built, &self.weights)?;
         phase::enter("exporting");
         let mut draft = Draft::of(graph);
-        if !self.fixed_batch && built.weights.is_none() && self.file.as_os_str() != files::STREAM {
-            let other = NetArgs { batch: self.net.batch + 1, ..self.net.clone() };
-            if let Some(other) =
-                build::Text::read(terminal, &self.file)?.quietly(terminal, &other, &[])
-            {
-                draft = draft.open(&Draft::of(&other.net.graph));
-            }
+        if let Some(other) = other {
+            draft = draft.open(&Draft::of(&other.net.graph));
         }
         if draft.bytes() > BYTES_MAX {
             return Err(Stop::Command(format!(
@@ -62,5 +58,17 @@ impl Export {
         })?;
         terminal.chat(&format!("wrote {} of ONNX", bytes(draft.bytes())));
         Ok(())
+    }
+
+    /// The net, and for another batch too unless that is none of its business.
+    fn build(&self, terminal: &Terminal) -> Result<(Built, Option<Built>), Stop> {
+        if model::is_model(&self.file) || self.fixed_batch {
+            return Ok((build::build(terminal, &self.file, &self.net)?, None));
+        }
+        phase::enter("reading the net");
+        let text = Text::read(terminal, &self.file)?;
+        let other = NetArgs { batch: self.net.batch.saturating_add(1), ..self.net.clone() };
+        let other = text.quietly(terminal, &other, &[]);
+        Ok((text.build(terminal, &self.net)?, other))
     }
 }

@@ -1,7 +1,7 @@
 //! `netc run`: one run, and what came out.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
@@ -17,7 +17,7 @@ use super::{files, phase, weigh};
 use crate::graph::{Graph, NodeId, Output};
 use crate::nest::suppress::Rows;
 use crate::ops::{Nms, Op};
-use crate::picture::Placement;
+use crate::picture::{self, Placement};
 use crate::report::shown;
 use crate::tensor::Tensor;
 use crate::weights::{Element, npz};
@@ -54,6 +54,12 @@ pub(super) struct Run {
     /// Write the outputs as arrays under their names
     #[arg(long, value_name = "F.npz")]
     save: Option<PathBuf>,
+    /// Write the first output that is a picture, a map of 1 or 3 channels, as a PNG file
+    #[arg(long, value_name = "F.png")]
+    picture: Option<PathBuf>,
+    /// What a full channel of that picture is: 1, or 255 for nets that give bytes
+    #[arg(long, value_name = "N", default_value_t = 1.0, requires = "picture")]
+    full: f32,
     /// How the outputs are written
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     format: PlainFormat,
@@ -99,6 +105,9 @@ impl Run {
             })?;
             files::write(terminal, path, archive.get_ref())?;
         }
+        if let Some(path) = &self.picture {
+            self.draw(terminal, path, &outputs)?;
+        }
         let printed = match self.format {
             PlainFormat::Json => {
                 let mut named = Map::new();
@@ -140,6 +149,15 @@ impl Run {
                 "`--boxes` draws on one picture, and several are given".to_owned(),
             )),
         }
+    }
+
+    fn draw(&self, terminal: &Terminal, path: &Path, outputs: &[Outcome<'_>]) -> Result<(), Stop> {
+        let fail = |it: &str| Stop::Command(format!("cannot write `{}`: {it}", files::name(path)));
+        let drawn = outputs.iter().find_map(|it| picture::encode(&it.dims, it.data, self.full));
+        let drawn = drawn.ok_or_else(|| {
+            fail("no output is a picture [N, C, H, W] or [N, H, W, C] of 1 or 3 channels")
+        })?;
+        files::write(terminal, path, &drawn.map_err(|it| fail(&it))?)
     }
 
     fn json(&self, result: &Outcome<'_>, labels: &[String]) -> Value {

@@ -113,11 +113,9 @@ impl Operator for ArgMaxPool {
     }
 
     fn onnx(&self, inputs: &[&Shape], _: &Shape) -> Vec<Node> {
-        let windows = self.windows(inputs[0]);
-        let pool = Node::map("MaxPool")
-            .windows(&windows)
-            .int("ceil_mode", i64::from(windows[0].ceil))
-            .int("storage_order", i64::from(self.by_columns));
+        let windows = pool::covered(&self.windows(inputs[0]), inputs[0]);
+        let pool =
+            Node::map("MaxPool").windows(&windows).int("storage_order", i64::from(self.by_columns));
         let places = Node::of("Cast", [Operand::Node(0)]).int("to", onnx::F32);
         vec![pool.second(), places]
     }

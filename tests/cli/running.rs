@@ -234,3 +234,50 @@ fn an_import_is_formatted_and_gives_the_same_bits() {
     netc(&["import", &net, "-o", &nets]).exits(2);
     netc(&["import", &folder.path("none.onnx"), "-o", &nets]).exits(2);
 }
+
+#[test]
+fn the_proposed_rule_binds_a_checkpoint_under_a_prefix() {
+    let folder = Folder::new();
+    let wrapped = "block inner(classes) {
+  conv1: conv(2, 3) -> relu -> maxpool(2)
+  flatten -> fc1: fc(classes)
+}
+
+net Wrapped {
+  input image: f32[N, 1, 8, 8]
+  module: inner(3)
+  output scores
+}
+";
+    let (net, checkpoint) = (folder.write("a.net", SMALL), folder.path("a.safetensors"));
+    let wrapped = folder.write("wrapped.net", wrapped);
+    netc(&["weights", &wrapped, "--random-weights", "3", "-o", &checkpoint]).exits(0);
+    let run = |net: &str| netc(&["run", net, "--weights", &checkpoint, "--error-format", "json"]);
+    let said: serde_json::Value =
+        serde_json::from_str(run(&net).exits(1).err.trim()).expect("one object");
+    let help = said["help"].as_str().expect("there is help");
+    let rule = &help[help.find("bind {").expect("rules are proposed")..];
+    assert_eq!(rule, "bind {\n  \"*\" <- \"module.*\"\n}");
+    let bound = folder.write("bound.net", format!("{SMALL}\n{rule}\n"));
+    run(&bound).exits(0);
+}
+
+#[test]
+fn an_output_is_drawn() {
+    let folder = Folder::new();
+    let (drawn, vector) = (folder.path("drawn.png"), folder.write("b.net", SMALL));
+    let net = "net A {\n  input image: f32[N, 1, 32, 32]\n  relu\n  output y\n}\n";
+    let net = folder.write("a.net", net);
+    let values = |picture: &str, more: &[&str]| {
+        let input = format!("image={picture}");
+        let args = ["run", &net, "--input", &input, "--format", "json"];
+        netc(&[&args, more].concat()).exits(0).json()["outputs"].clone()
+    };
+    let digit = values("models/digits/7_1.png", &["--picture", &drawn]);
+    assert_eq!(
+        digit,
+        values(&drawn, &[]),
+        "the picture that was drawn is the picture that was read"
+    );
+    netc(&["run", &vector, "--picture", &drawn]).exits(2);
+}

@@ -53,6 +53,9 @@ impl Raise<'_> {
 
     /// `(x - mean) / std` with a constant for each channel is `normalise`.
     pub(super) fn normalised(&mut self, a: &Value, b: &Value) -> Result<Option<Value>, Fault> {
+        if let Some(Op::Affine(Affine { scale: 1.0, shift })) = self.maker(a).map(|it| &it.op) {
+            return self.normalised_by_numbers(a, b, -shift);
+        }
         let Some(call) = self.maker(a).filter(|it| matches!(it.op, Op::Sub(_))) else {
             return Ok(None);
         };
@@ -81,6 +84,26 @@ impl Raise<'_> {
         let x = Made { id: x, dims: self.dims(a)?, element: self.element(a) };
         let args = args().numbers("mean", &minuend.data).numbers("std", &std);
         self.map("normalise", args, &Value::Made(x)).map(Some)
+    }
+
+    /// The same with one channel, where a number is subtracted and another divides.
+    fn normalised_by_numbers(
+        &mut self,
+        a: &Value,
+        b: &Value,
+        mean: f32,
+    ) -> Result<Option<Value>, Fault> {
+        let (Some(x), Value::Made(_)) = (self.behind(a, |_| true), a) else { return Ok(None) };
+        let one_channel = matches!(self.dims(&x)?.as_slice(), [_, 1, _, ..]);
+        if !one_channel || matches!(b, Value::Made(_)) || self.dims(b)?.iter().any(|it| *it != 1) {
+            return Ok(None);
+        }
+        let std = self.constant(b)?.floats();
+        if std.len() != 1 || !std[0].is_finite() || std[0] == 0.0 {
+            return Ok(None);
+        }
+        let args = args().numbers("mean", &[mean]).numbers("std", &std);
+        self.map("normalise", args, &x).map(Some)
     }
 
     /// `x / max(sqrt(sum(x^2)), eps)` along one axis is `l2norm`.
