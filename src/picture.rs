@@ -118,6 +118,9 @@ impl Picture {
             Some(ImageFormat::Jpeg) if !ends_as_jpeg(bytes) => {
                 return Err("the picture is cut off".to_owned());
             }
+            Some(ImageFormat::Png) if !has_whole_palette(bytes) => {
+                return Err("the palette is no list of colours of three bytes".to_owned());
+            }
             Some(_) => {}
         }
         reader.decode().map(Picture).map_err(|it| it.to_string())
@@ -331,6 +334,19 @@ fn ends_as_jpeg(bytes: &[u8]) -> bool {
     }
 }
 
+/// Whether the palette of a PNG file, if it has one, is whole colours: the decoder takes that for granted.
+fn has_whole_palette(png: &[u8]) -> bool {
+    let mut rest = png.get(8..).unwrap_or_default();
+    while let Some((head, after)) = rest.split_first_chunk::<8>() {
+        let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
+        if head[4..] == *b"PLTE" && !length.is_multiple_of(3) {
+            return false;
+        }
+        rest = after.get(length.saturating_add(4)..).unwrap_or_default();
+    }
+    true
+}
+
 /// The size whose shorter side is `side`; the longer is rounded down, as torchvision has it.
 fn shorter(width: u32, height: u32, side: u32) -> (u32, u32) {
     let scaled = |long: u32, short: u32| {
@@ -454,6 +470,25 @@ mod tests {
         let crop = Options { fit: Fit::Crop, ..Options::default() };
         let placement = picture().placement((2, 2), &crop).unwrap();
         assert_eq!(placement, Placement { scale: [1.0, 1.0], offset: [-1.0, 0.0] });
+    }
+
+    /// The decoder panics at the last colour of such a palette.
+    #[test]
+    fn palettes_with_half_a_colour_are_refused() {
+        let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
+        let chunks: [(&[u8; 4], &[u8]); 4] = [
+            (b"IHDR", &[0, 0, 0, 1, 0, 0, 0, 1, 8, 3, 0, 0, 0]),
+            (b"PLTE", &[1, 2, 3, 4]),
+            (b"IDAT", &[0x78, 1, 1, 2, 0, 0xfd, 0xff, 0, 0, 0, 2, 0, 1]),
+            (b"IEND", &[]),
+        ];
+        for (name, data) in chunks {
+            let body = [&name[..], data].concat();
+            png.extend((data.len() as u32).to_be_bytes());
+            png.extend(&body);
+            png.extend(crc32fast::hash(&body).to_be_bytes());
+        }
+        assert!(Picture::decode(&png).unwrap_err().contains("palette"));
     }
 
     #[test]

@@ -18,6 +18,9 @@ use ast::Ast;
 /// The largest file, in bytes.
 pub const SOURCE_BYTES: usize = 1 << 20;
 
+/// The most mistakes that are told of one file: a file of noise has one in every other character.
+const MISTAKES_MAX: usize = 1000;
+
 /// The text of a file; where it is not UTF-8 (code `not-utf8`) the text is an approximation to point into.
 pub fn decode(file: FileId, bytes: Vec<u8>) -> (String, Diagnostics) {
     let bytes = match String::from_utf8(bytes) {
@@ -54,10 +57,12 @@ pub fn parse(file: FileId, text: &str) -> (Ast, Diagnostics) {
     let scan = scan::scan(file, text);
     let mut diagnostics = scan.diagnostics;
     let Some(repaired) = scan.repaired else {
+        diagnostics.truncate(MISTAKES_MAX);
         return (Ast { span, trivia: scan.trivia, items: Vec::new() }, diagnostics);
     };
     let ast = convert::convert(file, text, scan.trivia, &repaired, &mut diagnostics);
     diagnostics.sort_by_key(|it| it.span);
+    diagnostics.truncate(MISTAKES_MAX);
     (ast, diagnostics)
 }
 

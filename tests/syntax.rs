@@ -163,6 +163,13 @@ fn files_names_and_strings_have_limits() {
     assert_eq!(codes("const x = 1e999"), ["syntax"]);
 }
 
+/// Noise has a mistake in every other character; telling all of them would take time with its square.
+#[test]
+fn noise_is_told_within_bounds() {
+    let (_, found) = parse(FileId(0), &"\u{fffd}\u{1}[".repeat(50_000));
+    assert!((1..=1000).contains(&found.len()), "{} mistakes", found.len());
+}
+
 #[test]
 fn what_is_not_utf8_is_said_where_it_begins() {
     let (text, found) = decode(FileId(0), b"net A {\n  \xff relu }".to_vec());

@@ -15,7 +15,7 @@ const ELEMENTS_FREE: usize = 1 << 24;
 const ELEMENTS_A_BYTE: usize = 8;
 
 /// The most terms of sums that are evaluated while importing.
-const TERMS_MAX: u64 = 1 << 30;
+const TERMS_MAX: u64 = 1 << 28;
 
 /// What may still be spent.
 pub(super) struct Budget {
