@@ -202,7 +202,9 @@ fn maxpool(to: &mut Builder<'_>, mut reader: Reader<'_>) -> Result<NodeId, Broke
     };
     let pads: Vec<(usize, usize)> = to.shape(x).spatial().iter().map(around).collect();
     let pads = match pads.as_slice() {
-        [first, rest @ ..] if rest.iter().all(|it| it == first) => PerAxis::All(*first),
+        [first, rest @ ..] if first.0 == first.1 && rest.iter().all(|it| it == first) => {
+            PerAxis::All(*first)
+        }
         _ => PerAxis::Each(pads),
     };
     let frame = Frame {
