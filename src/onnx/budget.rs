@@ -8,8 +8,9 @@ use std::collections::HashSet;
 
 use super::Fault;
 
-/// The elements that any model may make: grids of positions, lists of extents.
-const ELEMENTS_FREE: usize = 1 << 24;
+/// The elements that any model may make: grids of positions, lists of extents, the weights of a VGG-19 that all are one
+/// number, which a file of four kilobytes can ask for.
+const ELEMENTS_FREE: usize = 3 << 27;
 
 /// The elements that each byte of data pays for: it is decoded, converted a few times and kept.
 const ELEMENTS_A_BYTE: usize = 8;
