@@ -26,7 +26,7 @@ impl Floats {
         let skip = memory.as_ptr().align_offset(alignment);
         assert!(skip <= slack, "an aligned f32 lies within the slack");
         if is_large {
-            advise_huge(&mut memory[skip..]);
+            advise_huge(&mut memory[skip..skip + len]);
         }
         Self { memory, skip, len }
     }
