@@ -10,7 +10,10 @@ use super::Fault;
 
 /// The elements that any model may make: grids of positions, lists of extents, the weights of a VGG-19 that all are one
 /// number, which a file of four kilobytes can ask for.
-const ELEMENTS_FREE: usize = 3 << 27;
+const ELEMENTS_FREE: usize = 9 << 25;
+
+/// The elements that any one constant may have: there may be two of it for a while.
+const ELEMENTS_EACH: usize = 1 << 27;
 
 /// The elements that each byte of data pays for: it is decoded, converted a few times and kept.
 const ELEMENTS_A_BYTE: usize = 8;
@@ -21,6 +24,8 @@ const TERMS_MAX: u64 = 1 << 28;
 /// What may still be spent.
 pub(super) struct Budget {
     elements: Cell<usize>,
+    /// The most that one constant may have.
+    each: usize,
     terms: Cell<u64>,
     /// Constants outside the file that have paid.
     paid: RefCell<HashSet<usize>>,
@@ -29,8 +34,15 @@ pub(super) struct Budget {
 impl Budget {
     /// What a file of so many bytes may spend.
     pub(super) fn of(bytes: usize) -> Budget {
-        let elements = ELEMENTS_FREE.saturating_add(bytes.saturating_mul(ELEMENTS_A_BYTE));
-        Budget { elements: elements.into(), terms: TERMS_MAX.into(), paid: RefCell::default() }
+        let paid = bytes.saturating_mul(ELEMENTS_A_BYTE);
+        let (elements, each) =
+            (ELEMENTS_FREE.saturating_add(paid), ELEMENTS_EACH.saturating_add(paid));
+        Budget {
+            elements: elements.into(),
+            each,
+            terms: TERMS_MAX.into(),
+            paid: RefCell::default(),
+        }
     }
 
     /// Counts the bytes of a constant that lies outside the file, once.
@@ -41,14 +53,14 @@ impl Budget {
         }
     }
 
-    /// The elements that may still be made.
+    /// The elements that the next constant may have.
     pub(super) fn left(&self) -> usize {
-        self.elements.get()
+        self.elements.get().min(self.each)
     }
 
     /// Pays for elements, before they are made where their number is not that of others.
     pub(super) fn spend(&self, elements: usize) -> Result<(), Fault> {
-        let left = self.left().checked_sub(elements).ok_or_else(too_much)?;
+        let left = self.elements.get().checked_sub(elements).ok_or_else(too_much)?;
         self.elements.set(left);
         Ok(())
     }
