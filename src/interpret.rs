@@ -60,15 +60,11 @@ pub struct Spread {
 }
 
 /// How far each element of a compiled layer may be from its exact value as [`layer()`] gives it: what the
-/// operator allows, more where sums are long (or `spread`, where the layer is computed so), and the sum of what all steps allow where there is
+/// operator allows (or `spread`, where the layer is computed so), and the sum of what all steps allow where there is
 /// an epilogue.
 pub fn bounds(graph: &Graph, id: NodeId, exact: &Exact, spread: Option<Spread>) -> Vec<f64> {
     let layer = graph.layer(id).expect("an input is not computed");
-    let own = match (layer.op.tolerance(), spread) {
-        (_, Some(spread)) => Tolerance::Sum(spread.factor),
-        (Tolerance::Sum(factor), None) => Tolerance::Sum(max(factor, by_chance(graph, id))),
-        (tolerance, None) => tolerance,
-    };
+    let own = spread.map_or(layer.op.tolerance(), |it| Tolerance::Sum(it.factor));
     let spread = spread.map(|it| over_tiles(exact, it.tile));
     let magnitudes = spread.as_ref().unwrap_or(&exact.magnitude);
     let step = |it: &Epilogue| match it {
@@ -81,14 +77,6 @@ pub fn bounds(graph: &Graph, id: NodeId, exact: &Exact, spread: Option<Spread>) 
     };
     let elements = exact.value.iter().zip(magnitudes);
     elements.map(|(&value, &magnitude)| tolerance.bound(value, magnitude)).collect()
-}
-
-/// What rounding after each of many products may do to their sum, but for very bad luck: about the root of their
-/// number (Higham and Mary 2019).
-fn by_chance(graph: &Graph, id: NodeId) -> f64 {
-    let (node, shapes) = (graph.node(id), graph.operand_shapes(id));
-    let macs = node.layer().map_or(0, |it| it.op.macs(&shapes, &node.shape));
-    2.0 * (macs as f64 / node.shape.elements() as f64).sqrt()
 }
 
 /// The largest magnitude in each element's tile of the last two axes.
