@@ -141,6 +141,10 @@ const SUBNORMAL: f64 = 1.0 / (1_u128 << 105) as f64;
 /// A value this far from 0, as a multiple of its magnitude, has the right sign: no factor `c` reaches 2^8.
 const KINK: f64 = 1.0 / (1 << 16) as f64;
 
+/// A jump as a magnitude that allows for it, since the factor `c` of a layer that is not exact, with a step after it, is
+/// 4 or more.
+const JUMP: f64 = (1 << 22) as f64;
+
 impl Bounded {
     /// `expr` of this: each step adds what its own rounding may do and scales what came before by its slope.
     fn through(self, expr: &Expr) -> Bounded {
@@ -166,7 +170,13 @@ impl Bounded {
             Unary::Tanh => 1.0 - value * value,
             Unary::Sigmoid => value * (1.0 - value),
             Unary::Erf => std::f64::consts::FRAC_2_SQRT_PI * libm::exp(-a * a),
-            Unary::Floor | Unary::Ceil | Unary::Round | Unary::Sign => 0.0,
+            Unary::Floor | Unary::Ceil | Unary::Round | Unary::Sign => {
+                // Near a jump an error may take the other side.
+                let near = self.size * KINK;
+                let jump = unary(f, a + near) - unary(f, a - near);
+                let jump = if jump.is_nan() { 0.0 } else { jump };
+                return Bounded { value, size: value.abs() + jump * JUMP };
+            }
         };
         let own = value.abs() + SUBNORMAL;
         Bounded { value, size: if self.size == 0.0 { own } else { slope.abs() * self.size + own } }

@@ -8,8 +8,8 @@ use netc::graph::{Epilogue, Graph, Layer, NodeId, Param, Source};
 use netc::interpret;
 use netc::ops::{Op, Role};
 use netc::shape::Shape;
-use netc::tensor::Tensor;
-use netc::weights::Weights;
+use netc::tensor::{Exact, Tensor};
+use netc::weights::{Weights, noise};
 use serde_json::{Value as Json, json};
 
 /// Adds a layer with parameters of its own.
@@ -80,6 +80,7 @@ fn an_epilogue_means_what_it_replaced() {
         ("clip", json!({"min": -1, "max": 1})),
         ("affine", json!({"scale": 300, "shift": -7})),
         ("exp", json!({})),
+        ("round", json!({})),
     ];
     for first in &steps {
         for second in &steps {
@@ -114,6 +115,44 @@ fn bounds_are_tight_enough_to_find_a_fault() {
     let exact = interpret::layer(&fused, &params, node, &[&x, &x]);
     for (value, bound) in exact.value.iter().zip(interpret::bounds(&fused, node, &exact, None)) {
         assert!(bound < 1e-4, "{value}: {bound}");
+    }
+}
+
+#[test]
+fn a_sum_beside_a_jump_may_take_either_side() {
+    let mut graph = Graph::new("jump");
+    let x = graph.add_input("x", Shape::of(&[1, 1, 1, 2]), Span::default());
+    let y = add(&mut graph, ("conv", json!({"channels": 1, "kernel": 1, "bias": false})), vec![x]);
+    let round = layers::op("round", &json!({})).expect("it takes no arguments");
+    graph.layer_mut(y).epilogue = vec![Epilogue::Map(round)];
+    graph.add_output("y", y);
+    let tensor = |dims: &[usize], data: &[f32]| Tensor::new(Shape::of(dims), data.to_vec());
+    let params = |_| tensor(&[1, 1, 1, 1], &[0.5]);
+    let exact = interpret::layer(&graph, &params, y, &[&tensor(&[1, 1, 1, 2], &[1.0, 1.5])]);
+    let bounds = interpret::bounds(&graph, y, &exact, None);
+    assert!((1.0..4.0).contains(&bounds[0]), "0.5 is 0 or 1: {bounds:?}");
+    assert!(bounds[1] < 1e-5, "0.75 is 1: {bounds:?}");
+}
+
+/// Sums of positive numbers in f32, one after the other, stay within 8 u of their magnitudes; of their terms alone long
+/// ones would not.
+#[test]
+fn long_sums_of_one_sign_are_bounded_by_what_chance_does() {
+    const UNIT: f64 = 1.0 / (1 << 24) as f64;
+    for terms in [9, 100, 1000, 5000] {
+        let mut largest = 0.0;
+        for seed in 0..400 {
+            let x = noise(seed, "x", &Shape::of(&[terms])).data;
+            let sum = f64::from(x.iter().fold(0.0_f32, |sum, x| sum + x.abs()));
+            let value: f64 = x.iter().map(|it| f64::from(it.abs())).sum();
+            let magnitude = Exact::plain(Shape::of(&[1]), vec![value]).summed(terms).magnitude[0];
+            let error = (sum - value).abs() / UNIT;
+            assert!(error <= 8.0 * magnitude, "{terms} terms, seed {seed}: {error}");
+            if error > largest * value {
+                largest = error / value;
+            }
+        }
+        assert!(largest > 8.0 || terms < 500, "{terms} terms: {largest}");
     }
 }
 

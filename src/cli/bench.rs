@@ -13,15 +13,16 @@ use super::input::{self, InputArgs};
 use super::progress::Progress;
 use super::terminal::{Stop, Terminal};
 use super::{phase, weigh};
-use crate::codegen::machine;
+use crate::codegen::machine::{self, Vectors};
 use crate::plan::{Kernel, Plan, Step};
 use crate::program::Session;
 use crate::report::{Report, bytes, shown, thousands};
 
 /// Measure how long a run takes
 ///
-/// Measures first what the machine could do at best. Then runs a few times unmeasured, and until both --runs and
-/// --seconds are reached. Look at the least time: the others are disturbed by what else the machine does.
+/// Measures first what the machine could do at best, with the vectors that --cpu allows. Then runs a few times
+/// unmeasured, and until both --runs and --seconds are reached. Look at the least time: the others are disturbed by
+/// what else the machine does.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  netc bench models/resnet.net --net ResNet50 --threads 1\n  \
     netc bench models/lenet5.net --runs 1000 --format json")]
@@ -58,12 +59,13 @@ impl Bench {
         let net = &fed.built.net;
         let weights = weigh::weigh(terminal, &fed.built, &self.weights)?;
         let (plan, code) = (self.machine.plan(), self.machine.code());
+        let vectors = Vectors::of(plan.processor, code.cpu);
         let compiled =
             compile::compile(terminal, &net.graph, &weights, &self.machine, plan, &code)?;
         drop(weights);
         phase::enter("measuring");
         let threads = self.machine.threads();
-        let machine = Machine::measure(threads);
+        let machine = Machine::measure(vectors, threads);
         let mut session = compiled.program.session(threads);
         let inputs: Vec<&[f32]> = fed.values.iter().map(|it| it.data.as_slice()).collect();
         let least = Duration::try_from_secs_f64(self.seconds).unwrap_or_default();
@@ -116,7 +118,7 @@ impl Bench {
     }
 }
 
-/// What the machine could do at best, on one thread and on all.
+/// What the machine could do at best with the vectors that the code uses, on one thread and on all.
 struct Machine {
     threads: usize,
     /// Floating-point operations in a nanosecond.
@@ -126,12 +128,13 @@ struct Machine {
 }
 
 impl Machine {
-    fn measure(threads: usize) -> Machine {
-        let each = |rate: fn(usize) -> f64| {
+    fn measure(vectors: Vectors, threads: usize) -> Machine {
+        let each = |rate: &dyn Fn(usize) -> f64| {
             let one = rate(1);
             [one, if threads == 1 { one } else { rate(threads) }]
         };
-        Machine { threads, flops: each(machine::flops), bytes: each(machine::bytes) }
+        let flops = each(&|threads| machine::flops(vectors, threads));
+        Machine { threads, flops, bytes: each(&machine::bytes) }
     }
 
     fn json(&self) -> Value {

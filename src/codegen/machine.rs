@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
+use super::Cpu;
 use super::memory::Floats;
 use crate::plan::Processor;
 
@@ -13,15 +14,44 @@ const BURSTS: usize = 5;
 /// Bytes that no cache holds.
 const FAR: usize = 96 << 20;
 
-/// Floating-point operations in a nanosecond on so many threads: fused multiply-adds of the widest vectors in
-/// registers, on other processors multiplications and additions of what the compiler makes of them.
-pub fn flops(threads: usize) -> f64 {
+/// What multiplies and adds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vectors {
+    /// Fused, in 512 bits.
+    Wide,
+    /// Fused, in 256 bits.
+    Narrow,
+    /// Multiplications and additions as the Rust compiler makes them for any processor of this architecture.
+    Portable,
+}
+
+impl Vectors {
+    /// The widest that code for such a processor uses, of those that this machine has.
+    pub fn of(processor: Processor, cpu: Cpu) -> Vectors {
+        let host = Processor::host();
+        match cpu {
+            Cpu::Native if processor.wide && host.wide => Vectors::Wide,
+            Cpu::Native if has_narrow() => Vectors::Narrow,
+            Cpu::Native | Cpu::Baseline => Vectors::Portable,
+        }
+    }
+
+    fn lanes(self) -> usize {
+        if self == Vectors::Wide { 16 } else { 8 }
+    }
+}
+
+/// Floating-point operations in a nanosecond on so many threads, in registers.
+pub fn flops(vectors: Vectors, threads: usize) -> f64 {
     // The first round finds out how many rounds fill a burst.
     let mut rounds = 20_000;
     let mut best = 0.0;
     for _ in 0..=BURSTS {
-        let took = together(threads, &|_| multiply_add(rounds)).as_nanos().max(1) as f64;
-        best = crate::tensor::max(best, (threads * rounds * CHAINS * lanes() * 2) as f64 / took);
+        let took = together(threads, &|_| multiply_add(vectors, rounds)).as_nanos().max(1) as f64;
+        best = crate::tensor::max(
+            best,
+            (threads * rounds * CHAINS * vectors.lanes() * 2) as f64 / took,
+        );
         let more = BURST.as_nanos() as f64 / took;
         rounds = (rounds as f64 * more.clamp(0.01, 100.0)) as usize + 1;
     }
@@ -98,16 +128,11 @@ fn read_all(numbers: &[f32]) {
 /// Multiply-adds of a round.
 const CHAINS: usize = 14;
 
-/// The lanes of this machine's widest vectors.
-fn lanes() -> usize {
-    if Processor::host().wide { 16 } else { 8 }
-}
-
 /// [`CHAINS`] multiply-adds a round that do not wait for each other, of registers with this name.
 #[cfg(target_arch = "x86_64")]
 macro_rules! multiply_add_rounds {
     ($register:literal, $rounds:expr) => {
-        // SAFETY: the caller knows that the processor has the instructions; they change the named registers (and the
+        // SAFETY: [`Vectors::of`] found that the processor has the instructions; they change the named registers (and the
         // wider ones that those are part of) only, and the loop ends because the count is at least one.
         unsafe {
             std::arch::asm!(
@@ -141,26 +166,34 @@ macro_rules! multiply_add_rounds {
     };
 }
 
-/// Rounds of multiply-adds in the widest vectors.
 #[cfg(target_arch = "x86_64")]
-fn multiply_add(rounds: usize) {
-    if Processor::host().wide {
-        return multiply_add_rounds!("zmm", rounds);
+fn has_narrow() -> bool {
+    std::arch::is_x86_feature_detected!("avx") && std::arch::is_x86_feature_detected!("fma")
+}
+
+/// Rounds of multiply-adds.
+#[cfg(target_arch = "x86_64")]
+fn multiply_add(vectors: Vectors, rounds: usize) {
+    match vectors {
+        Vectors::Wide => multiply_add_rounds!("zmm", rounds),
+        Vectors::Narrow => multiply_add_rounds!("ymm", rounds),
+        Vectors::Portable => portable(rounds),
     }
-    if !(std::arch::is_x86_feature_detected!("avx") && std::arch::is_x86_feature_detected!("fma")) {
-        return narrow(rounds);
-    }
-    multiply_add_rounds!("ymm", rounds);
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn multiply_add(rounds: usize) {
-    narrow(rounds);
+fn has_narrow() -> bool {
+    false
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn multiply_add(_: Vectors, rounds: usize) {
+    portable(rounds);
 }
 
 /// The same work without fused instructions.
-fn narrow(rounds: usize) {
-    let mut sums = [0.0_f32; 14 * 8];
+fn portable(rounds: usize) {
+    let mut sums = [0.0_f32; CHAINS * 8];
     let (a, b) = (black_box(0.5_f32), black_box(1e-3_f32));
     for _ in 0..rounds {
         sums.iter_mut().for_each(|it| *it = *it * a + b);
@@ -170,10 +203,15 @@ fn narrow(rounds: usize) {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn rates_are_positive_and_finite() {
-        for rate in [super::flops(1), super::flops(2)] {
-            assert!(rate > 0.0 && rate.is_finite(), "{rate}");
+        for cpu in [Cpu::Native, Cpu::Baseline] {
+            let vectors = Vectors::of(Processor::host(), cpu);
+            for rate in [flops(vectors, 1), flops(vectors, 2)] {
+                assert!(rate > 0.0 && rate.is_finite(), "{vectors:?} {rate}");
+            }
         }
     }
 }

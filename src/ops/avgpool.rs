@@ -78,7 +78,7 @@ impl Operator for AvgPool {
             *value /= taps[i % taps.len()];
             *size /= taps[i % taps.len()];
         }
-        exact
+        exact.summed(windows.iter().map(|it| it.kernel).product())
     }
 
     fn lower(&self, inputs: &[&Shape], output: &Shape) -> Nest {

@@ -166,7 +166,7 @@ impl Operator for Conv {
                 magnitude.iter_mut().for_each(|it| *it += bias.abs());
             }
         }
-        exact
+        exact.summed(per_in * taps)
     }
 
     fn lower(&self, inputs: &[&Shape], output: &Shape) -> Nest {

@@ -104,7 +104,7 @@ impl Operator for Fc {
                 exact.magnitude[at] = size + bias.abs();
             }
         }
-        exact
+        exact.summed(width)
     }
 
     fn lower(&self, inputs: &[&Shape], output: &Shape) -> Nest {

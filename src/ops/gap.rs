@@ -64,11 +64,9 @@ impl Operator for Gap {
         let sum = |plane: &[f32], f: fn(f64) -> f64| {
             plane.iter().fold(0.0, |sum, &x| sum + f(f64::from(x))) / count as f64
         };
-        Exact {
-            shape: output,
-            value: planes().map(|it| sum(it, |x| x)).collect(),
-            magnitude: planes().map(|it| sum(it, f64::abs)).collect(),
-        }
+        let value = planes().map(|it| sum(it, |x| x)).collect();
+        let magnitude = planes().map(|it| sum(it, f64::abs)).collect();
+        Exact { shape: output, value, magnitude }.summed(count)
     }
 
     fn lower(&self, inputs: &[&Shape], output: &Shape) -> Nest {

@@ -93,7 +93,7 @@ impl Operator for MatMul {
             exact.value.push(sum);
             exact.magnitude.push(size);
         });
-        exact
+        exact.summed(terms)
     }
 
     fn lower(&self, inputs: &[&Shape], output: &Shape) -> Nest {

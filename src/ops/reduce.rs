@@ -128,13 +128,13 @@ impl Operator for Reduce {
             };
             exact.magnitude[at] += x.abs();
         });
+        let count = self.count(&input.shape);
         match self.op {
-            Combine::Sum => exact,
+            Combine::Sum => exact.summed(count),
             Combine::Mean => {
-                let count = self.count(&input.shape) as f64;
-                exact.value.iter_mut().for_each(|it| *it /= count);
-                exact.magnitude.iter_mut().for_each(|it| *it /= count);
-                exact
+                exact.value.iter_mut().for_each(|it| *it /= count as f64);
+                exact.magnitude.iter_mut().for_each(|it| *it /= count as f64);
+                exact.summed(count)
             }
             Combine::Max | Combine::Min | Combine::Product => Exact::plain(output, exact.value),
         }
