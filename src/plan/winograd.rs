@@ -104,7 +104,7 @@ pub struct Scratch {
 const FAR: usize = 48;
 /// Half cycles that it costs to hold more weights than the filter has, one part in so many bytes. ResNet-50 needs 40 MB
 /// less for 2 parts in 100 of its time.
-const SPACE: usize = 3;
+const SPACE: usize = 2;
 /// Bytes of weights that stay in the last cache from one block to the next.
 const CACHED: usize = 12 << 20;
 /// The most scratch that a thread may need.
