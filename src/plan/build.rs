@@ -156,7 +156,7 @@ impl Builder<'_> {
                 ways.retain(|it| matches!(it.0, Way::Direct(_)));
             }
         }
-        let row = output.spatial().last().copied().unwrap_or(1);
+        let row = select::row(output);
         let candidate = |(way, cost)| {
             let nanoseconds = tile::nanoseconds(cost);
             (

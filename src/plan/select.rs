@@ -147,6 +147,11 @@ fn guards_are_borders(guards: &[Guard], spatial: &[Affine]) -> bool {
     guards.iter().all(|it| matches!(it, Guard::Within(index, _) if spatial.contains(index)))
 }
 
+/// The pixels of a row of a map; the images of a batch where they have no axes of their own.
+pub(super) fn row(output: &Shape) -> usize {
+    output.spatial().last().copied().unwrap_or(output.batch())
+}
+
 impl Contraction {
     /// Whether each channel has its own filter.
     pub(super) fn is_depthwise(&self) -> bool {

@@ -7,7 +7,7 @@
 //!
 //! The choice is by estimated time, in half cycles as in [`tile`]; the constants are those of a [`Processor`].
 
-use super::select::Contraction;
+use super::select::{self, Contraction};
 use super::{LANES, Post, Processor, tile};
 use crate::shape::{Shape, Window};
 
@@ -252,7 +252,7 @@ fn direct(
 ) -> Vec<(Way, usize)> {
     let steps = found.in_channels * found.taps();
     let blocks = found.out_channels.div_ceil(LANES);
-    let row = output.spatial().last().copied().unwrap_or(1);
+    let row = select::row(output);
     let rows = output.elements() / output.channels() / row;
     let bytes = 4 * steps * blocks * LANES * found.groups;
     let streamed = processor.stream(bytes, 1, weights);

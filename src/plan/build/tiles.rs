@@ -1,6 +1,6 @@
 //! Steps that tiles compute: their kernels, operands and packed parameters.
 
-use super::super::select::{Contraction, Pooled};
+use super::super::select::{self, Contraction, Pooled};
 use super::super::view::View;
 use super::super::winograd::{Cut, Way};
 use super::super::{Kernel, LANES, PackedId, Packing, Pool, Post};
@@ -18,7 +18,7 @@ impl<'a> Builder<'a> {
     ) {
         let layer = self.graph.layer(id).expect("only a layer contracts");
         let node = self.graph.node(id);
-        let row = node.shape.spatial().last().copied().unwrap_or(1);
+        let row = select::row(&node.shape);
         // A sum of several passes leaves partial sums in the output before the operand is added.
         let output = match way {
             Way::Direct(_) if !found.is_depthwise() => self.output_view(position, id, &[]),
