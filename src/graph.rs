@@ -75,6 +75,13 @@ pub struct Layer {
     pub epilogue: Vec<Epilogue>,
 }
 
+impl Layer {
+    /// How many operands the epilogue adds; they stand behind the operator's own.
+    pub fn added(&self) -> usize {
+        self.epilogue.iter().filter_map(Epilogue::operand).count()
+    }
+}
+
 /// One step between an element's computation and its only store.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Epilogue {

@@ -19,10 +19,9 @@ pub type Params<'a> = dyn Fn(ParamId) -> Tensor + 'a;
 /// The magnitudes follow the epilogue: a pointwise operator scales them by its slope and adds its own.
 pub fn layer(graph: &Graph, params: &Params<'_>, id: NodeId, operands: &[&Tensor]) -> Exact {
     let layer = graph.layer(id).expect("an input is not computed");
-    let added = layer.epilogue.iter().filter_map(Epilogue::operand).count();
     let tensors: Vec<Tensor> = layer.params.iter().map(|&it| params(it)).collect();
     let tensors: Vec<&Tensor> = tensors.iter().collect();
-    let mut exact = layer.op.eval(&operands[..operands.len() - added], &tensors);
+    let mut exact = layer.op.eval(&operands[..operands.len() - layer.added()], &tensors);
     for step in &layer.epilogue {
         apply(step, operands, &mut exact);
     }

@@ -20,7 +20,7 @@ mod pool_first;
 mod remove_dead;
 mod why;
 
-use crate::graph::{Epilogue, Graph, NodeId};
+use crate::graph::{Graph, Layer, NodeId};
 use crate::ops::Op;
 
 pub use diff::diff;
@@ -74,8 +74,7 @@ pub fn explain(mut graph: Graph, observe: &mut dyn FnMut(&str, &Graph)) -> (Grap
 
 /// How many operands the operator itself takes; its epilogue's follow.
 fn taken(graph: &Graph, id: NodeId) -> usize {
-    let added =
-        graph.layer(id).map_or(0, |it| it.epilogue.iter().filter_map(Epilogue::operand).count());
+    let added = graph.layer(id).map_or(0, Layer::added);
     graph.node(id).operands().len() - added
 }
 

@@ -1,8 +1,8 @@
 //! How a graph is computed: the order of steps, the kernel of each, where every value lives.
 //!
 //! A [`Plan`] holds no graph. A step reads [`View`]s of buffers and packed parameters and writes one view;
-//! every address that it forms follows from its views and its loop bounds, so `check` can prove that no step
-//! leaves its buffers and that no two live buffers overlap.
+//! every address that it forms follows from its views and its loop bounds. `check` proves that views keep to their
+//! buffers, tiles to their views, and that no two live buffers overlap; of loops the indices too, in debug builds.
 //!
 //! Values with channels and space are *blocked*: `[N][C/8][space..][8]`, so that a vector holds eight
 //! channels of one pixel. A view may have a *halo*: rows of zeros around its space, so that a padded
@@ -37,6 +37,9 @@ use crate::shape::{Shape, Window};
 
 /// The channels in a block: one 256-bit vector of f32.
 pub const LANES: usize = 8;
+
+/// The most elements that a tile may reach from where a row begins: its displacements are of 32 bits, in bytes.
+const REACH_MAX: usize = (1 << 29) - 1;
 
 /// What a plan may do.
 #[derive(Clone, Debug, Default)]

@@ -2,6 +2,8 @@
 
 #[path = "kernels/case.rs"]
 mod case;
+#[path = "kernels/far.rs"]
+mod far;
 #[cfg(target_arch = "x86_64")]
 #[path = "kernels/features.rs"]
 mod features;

@@ -30,7 +30,7 @@ impl Graph {
     fn check(&self, id: NodeId) -> Result<(), String> {
         let node = self.node(id);
         let Kind::Layer(layer) = &node.kind else { return Ok(()) };
-        let added = layer.epilogue.iter().filter(|it| matches!(it, Epilogue::Add(_))).count();
+        let added = layer.added();
         let taken = node.operands().len().checked_sub(added).ok_or("too few operands")?;
         let (least, most) = layer.op.entry().arity;
         if !(least..=most).contains(&taken) {

@@ -1,6 +1,7 @@
 //! From a graph to steps: kernels, layouts, views.
 
 mod forms;
+mod halos;
 mod place;
 mod tiles;
 
@@ -61,6 +62,11 @@ pub(super) struct Builder<'a> {
     plan: Plan,
 }
 
+/// Whether a value has the few channels of a picture, which tiles read from row-major memory.
+fn is_picture(shape: &Shape) -> bool {
+    shape.channels() <= 4
+}
+
 pub(super) fn build(graph: &Graph, options: &Options) -> Plan {
     let mut builder = Builder {
         graph,
@@ -91,6 +97,9 @@ pub(super) fn build(graph: &Graph, options: &Options) -> Plan {
     builder.choose_recipes();
     builder.choose_slots();
     builder.find_halos();
+    while builder.take_loops_for_far_tiles() {
+        builder.find_halos();
+    }
     builder.find_last_uses();
     for position in 0..builder.order.len() {
         builder.emit(position);
@@ -114,15 +123,13 @@ impl Builder<'_> {
     fn recipe(&mut self, id: NodeId, layer: &Layer) -> Recipe {
         let node = self.graph.node(id);
         let shapes = self.graph.operand_shapes(id);
-        let taken =
-            shapes.len() - layer.epilogue.iter().filter(|it| it.operand().is_some()).count();
         if self.is_alias(id, layer) {
             return Recipe::Alias;
         }
-        if let Some(suppress) = layer.op.suppress(&shapes[..taken]) {
+        if let Some(suppress) = layer.op.suppress(&shapes[..shapes.len() - layer.added()]) {
             return Recipe::Suppress(suppress);
         }
-        let nest = layer.op.lower(&shapes[..taken], &node.shape).expect("all else is a nest");
+        let nest = self.nest(id, layer);
         match select::contraction(&nest) {
             Some(found) if found.has_tiles() && self.reads_tiles(node.operands()[0], &found) => {
                 if found.is_depthwise() {
@@ -141,6 +148,14 @@ impl Builder<'_> {
                 found.map_or(Recipe::Nest(nest), Recipe::Pool)
             }
         }
+    }
+
+    fn nest(&self, id: NodeId, layer: &Layer) -> Nest {
+        let shapes = self.graph.operand_shapes(id);
+        layer
+            .op
+            .lower(&shapes[..shapes.len() - layer.added()], &self.graph.node(id).shape)
+            .expect("all but suppression is a nest")
     }
 
     /// How a contraction is computed, among the ways that the options allow.
@@ -224,30 +239,6 @@ impl Builder<'_> {
                 id = self.graph.node(id).operands()[0];
             } else {
                 return id;
-            }
-        }
-    }
-
-    fn find_halos(&mut self) {
-        for &id in &self.order {
-            let shape = &self.graph.node(id).shape;
-            let (found, overhang) = match &self.recipes[&id] {
-                Recipe::Contract(found, _) => (found, vec![0; shape.spatial().len()]),
-                Recipe::Winograd(found, cut) => {
-                    (found, winograd::overhang(shape, cut.scheme.outputs))
-                }
-                _ => continue,
-            };
-            let operand = self.graph.node(id).operands()[0];
-            let from = self.graph.node(operand).shape.spatial();
-            let to = shape.spatial();
-            let root = self.root(operand);
-            let axes = self.graph.node(root).shape.spatial().len();
-            let halo = self.halos.entry(root).or_insert_with(|| vec![(0, 0); axes]);
-            for (axis, window) in found.windows.iter().enumerate() {
-                let last = (to[axis] - 1) * window.stride + window.reach() + overhang[axis];
-                let after = last.saturating_sub(window.before + from[axis]);
-                halo[axis] = (halo[axis].0.max(window.before), halo[axis].1.max(after));
             }
         }
     }
@@ -392,7 +383,7 @@ impl Builder<'_> {
         if !matches!(self.plan.buffers[view.buffer.0].home, Home::Input(_)) {
             return view;
         }
-        let plain = found.groups == 1 && view.shape.channels() <= 4;
+        let plain = found.groups == 1 && is_picture(&view.shape);
         let halo = self.halos.get(&operand).cloned().unwrap_or_default();
         let as_it_is = view.shape.rank() == 2 || plain && halo.iter().all(|it| *it == (0, 0));
         if as_it_is { view } else { self.stage(operand, &halo, plain) }

@@ -1,5 +1,7 @@
 //! Proof that a plan keeps to its memory, made anew for every plan, in every build.
 
+mod reach;
+
 use std::ops::Range;
 
 use super::{Home, Kernel, Loops, Plan, Post, Step, View};
@@ -15,11 +17,13 @@ impl Plan {
     /// 4. what a step writes overlaps nothing that it reads, except an operand of the same geometry that
     ///    it reads only at the place it writes;
     /// 5. a halo is never written;
-    /// 6. what a step writes for itself overlaps nothing that it reads or leaves.
+    /// 6. what a step writes for itself overlaps nothing that it reads or leaves;
+    /// 7. windows of tiles lie in their operand and its halo, and within 32-bit displacements;
+    /// 8. (in debug builds) every index of a loop lies on its axis, for all points that guards let through.
     pub fn check(&self) {
         let mut memory = Memory { plan: self, live: Vec::new() };
         for (at, step) in self.steps.iter().enumerate() {
-            if let Err(fault) = memory.step(step) {
+            if let Err(fault) = memory.step(step).and_then(|()| reach::check(self, step)) {
                 panic!("step {at}: {fault}\n{self}");
             }
         }

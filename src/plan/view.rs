@@ -136,6 +136,16 @@ impl View {
         start..last + if self.blocked { LANES } else { 1 }
     }
 
+    /// The elements that a tile may pass between two places of the view: those of one image, or of all vectors.
+    pub fn reach(&self) -> usize {
+        match self.strides.as_slice() {
+            [image] => *image,
+            [vector, _] => self.shape.batch() * vector,
+            [image, ..] => *image,
+            [] => 0,
+        }
+    }
+
     /// Whether the elements of one channel block (or one channel) lie without gaps over the whole space.
     pub fn is_dense(&self) -> bool {
         let mut step = if self.blocked { LANES } else { 1 };
