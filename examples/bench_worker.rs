@@ -10,11 +10,13 @@
 
 use std::error::Error;
 use std::fs;
-use std::io::{BufRead, Write};
+use std::io::{BufRead, Read, Seek, SeekFrom, Write};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use netc::model::Model;
 use netc::onnx::{self, Imported, Options};
+use netc::weights::Bytes;
 use serde_json::json;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -58,19 +60,41 @@ fn main() -> Result<()> {
 
 /// Imports a model, at these extents of its inputs where the file leaves them open, and compiles it.
 fn compile(path: &str, shape: &[usize]) -> Result<Model> {
+    let file = fs::File::open(path)?;
+    let count = file.metadata()?.len();
+    let file = onnx::File::open(path, Box::new(OnDisk { file: Mutex::new(file), count }))?;
     let import = |inputs: &[(String, Vec<usize>)]| {
-        let options = Options { inputs, ..Options::default() };
-        Ok::<_, Box<dyn Error>>(onnx::import(fs::read(path)?, "Net", &options))
+        file.import("Net", &Options { inputs, ..Options::default() })
     };
-    let imported = match import(&[])? {
+    let imported = match import(&[]) {
         Err(onnx::Error::NeedsExtents(names)) => {
             let inputs: Vec<_> = names.into_iter().map(|it| (it, shape.to_vec())).collect();
-            import(&inputs)?
+            import(&inputs)
         }
         other => other,
     };
     let Imported { graph, weights, .. } = imported?;
-    Ok(Model::compile(&graph, &weights))
+    let model = Model::compile(&graph, &weights);
+    weights.fault().map_or(Ok(model), |it| Err(it.into()))
+}
+
+/// A file whose weights are read as they are packed, so that it is never in memory.
+#[derive(Debug)]
+struct OnDisk {
+    file: Mutex<fs::File>,
+    count: u64,
+}
+
+impl Bytes for OnDisk {
+    fn count(&self) -> u64 {
+        self.count
+    }
+
+    fn read(&self, from: u64, to: &mut [u8]) -> std::result::Result<(), String> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = file.seek(SeekFrom::Start(from)).and_then(|_| file.read_exact(to));
+        read.map_err(|it| it.to_string())
+    }
 }
 
 /// The times of runs, in seconds.

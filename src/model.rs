@@ -71,7 +71,8 @@ pub struct Model {
 }
 
 impl Model {
-    /// Optimises, plans and compiles. Takes memory for the weights once more.
+    /// Optimises, plans and compiles. Takes memory for the weights once more. Weights that could not be read are zero, and
+    /// [`Weights::fault`] says so.
     pub fn compile(graph: &Graph, weights: &Weights) -> Model {
         let graph = passes::optimise(graph.clone(), &mut |_, _| {});
         let plan = plan::plan(&graph, &plan::Options::default());

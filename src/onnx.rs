@@ -1,12 +1,12 @@
 //! ONNX files: reading them safely, raising them to netc's operators, and writing nets as such files.
 //!
 //! ```text
-//! bytes --scan--> counts --read--> Model --raise--> Net (calls of operators) --build--> Graph + Weights
+//! file --scan--> shell --read--> Model --raise--> Net (calls of operators) --build--> Graph + Weights
 //! Graph + Weights --export--> bytes
 //! ```
 //!
-//! Every extent is known when importing, so shape arithmetic disappears. Knows nothing of files: data
-//! outside the model comes through a callback.
+//! Every extent is known when importing, so shape arithmetic disappears. Weights stay in their file until somebody
+//! looks at them. Knows nothing of paths on a disk: callers bring bytes, those beside the model by a callback.
 
 mod budget;
 mod build;
@@ -23,12 +23,12 @@ pub mod scan;
 
 use thiserror::Error;
 
-pub use constant::{Constant, Data, element_name};
+pub use constant::{Constant, Data, Reals, element_name};
 pub use read::{Declared, External, is_inside};
 
 use crate::diag::Diagnostics;
 use crate::graph::Graph;
-use crate::weights::{Element, Weights};
+use crate::weights::{Bytes, Element, FileError, Store, Weights};
 use proto::element;
 
 /// How a model is imported.
@@ -40,8 +40,7 @@ pub struct Options<'a> {
     pub values: &'a [(String, Constant)],
     /// The extent of an open first axis; 1 if not given.
     pub batch: Option<usize>,
-    /// Reads so many bytes, from an offset, of a file beside the model. The name stays inside the model's
-    /// folder; the callback must refuse links.
+    /// Opens a file beside the model. The name stays inside the model's folder; the callback must refuse links.
     pub external: Option<&'a External<'a>>,
 }
 
@@ -108,6 +107,9 @@ pub enum Error {
     /// The bytes are no model.
     #[error("not an ONNX file: {0}")]
     Decode(String),
+    /// A file of the model can no longer be read.
+    #[error(transparent)]
+    Unreadable(#[from] FileError),
     /// The model contradicts itself or the operators' rules.
     #[error("{}", .0.join("\n"))]
     Invalid(Vec<String>),
@@ -175,7 +177,13 @@ pub struct File {
 impl File {
     /// Reads a file, or says why it is none.
     pub fn read(bytes: Vec<u8>) -> Result<File, Error> {
-        let model = read::model(bytes)?;
+        File::open("the model", Box::new(bytes))
+    }
+
+    /// [`File::read`] of bytes that stay where they are, in a file that the user named so. Large tensors are read when
+    /// they are needed, and what is imported reads them too: [`Weights::fault`] says if they could not be read.
+    pub fn open(name: &str, bytes: Box<dyn Bytes>) -> Result<File, Error> {
+        let model = read::model(Store::new(name, bytes))?;
         let inputs = model.inputs()?;
         Ok(File { model, inputs })
     }

@@ -12,6 +12,7 @@ pub mod npz;
 mod propose;
 mod random;
 mod safe;
+mod store;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -21,9 +22,10 @@ use std::sync::Arc;
 
 pub use bind::{BindError, Bound, Row, State, Table, bind};
 pub use decode::Element;
-pub use file::{Bytes, Entry, File, FileError};
+pub use file::{Entry, File, FileError};
 pub use random::noise;
 pub use safe::save;
+pub use store::{Bytes, Store, Stored};
 pub use values::{Value, Values};
 
 use values::Elements;
@@ -45,7 +47,9 @@ pub struct Weights {
 #[derive(Clone, Debug)]
 enum Given {
     /// In a weights file: the tensor's position among its entries.
-    Stored(File, usize),
+    Entry(File, usize),
+    /// In any file.
+    Stored(Stored),
     /// In memory.
     Held(Arc<Tensor>),
 }
@@ -71,6 +75,11 @@ impl Weights {
     /// Puts a tensor in the place of the parameter with this path.
     pub fn set(&mut self, path: impl Into<String>, tensor: Tensor) {
         self.values.insert(path.into(), Given::Held(Arc::new(tensor)));
+    }
+
+    /// [`Weights::set`] of a tensor that stays in its file; it has as many elements as the parameter.
+    pub fn set_stored(&mut self, path: impl Into<String>, stored: Stored) {
+        self.values.insert(path.into(), Given::Stored(stored));
     }
 
     /// The values of another graph's parameters: `origins` says which parameter of `from` each of `graph` is.
@@ -113,7 +122,12 @@ impl Weights {
             Source::Derived(derived) => fold::value(self, graph, id, derived),
             Source::Learned(init) | Source::Statistic(init) => match self.values.get(&param.path) {
                 Some(Given::Held(tensor)) => Value::held(tensor.clone()),
-                Some(Given::Stored(file, at)) => file.value(*at, &param.shape),
+                Some(Given::Entry(file, at)) => file.value(*at, &param.shape),
+                Some(Given::Stored(stored)) => {
+                    let (path, there) = (&param.path, stored.elements());
+                    assert_eq!(there, param.shape.elements(), "`{path}` has all its elements");
+                    of(Elements::Stored(stored.clone()))
+                }
                 None => {
                     let seed = self.seed.unwrap_or_else(|| panic!("`{}` has no value", param.path));
                     of(Elements::Drawn(random::Draw::new(seed, &param.path, *init)))
@@ -132,7 +146,8 @@ impl Weights {
     /// What went wrong when a file was read, if anything did: its tensors are zero from there on.
     pub fn fault(&self) -> Option<FileError> {
         let faults = self.values.values().filter_map(|it| match it {
-            Given::Stored(file, _) => file.fault(),
+            Given::Entry(file, _) => file.fault(),
+            Given::Stored(stored) => stored.store().fault(),
             Given::Held(_) => None,
         });
         faults.min_by(|a, b| a.message.cmp(&b.message))

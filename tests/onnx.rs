@@ -3,6 +3,8 @@
 //! `tests/onnx_backend.sh` runs the cases of ONNX itself. What is expected here follows from the operators'
 //! definitions; the values are small enough to see it.
 
+#[path = "onnx/stored.rs"]
+mod stored;
 #[path = "support/onnx.rs"]
 mod support;
 
@@ -240,7 +242,7 @@ fn data_lies_inside_the_models_folder() {
         weight.data_location = 1;
         weight.external_data = vec![entry("location", place)];
         let model = model(13, &[x(&[1, 1])], &nodes, &[weight], &["y"]);
-        let read = |_: &str, _: u64, _: u64| panic!("nobody reads {place}");
+        let read = |_: &str| panic!("nobody reads {place}");
         let options = Options { external: Some(&read), ..Options::default() };
         let error = onnx::import(model.encode_to_vec(), "Net", &options).expect_err("outside");
         assert!(error.to_string().contains("not inside"), "{error}");

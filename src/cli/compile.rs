@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::cache::{self, Cached};
 use super::terminal::{Stop, Terminal};
-use super::{files, phase, tune};
+use super::{files, phase, tune, weigh};
 use crate::codegen::{self, Cpu};
 use crate::graph::Graph;
 use crate::passes;
@@ -148,9 +148,7 @@ pub(super) fn compile(
     let values = Cached { values: of_graph, entry: entry.as_ref(), progress: &progress };
     let program = Program::compile(&plan, &values, code);
     drop(progress);
-    if let Some(fault) = weights.fault() {
-        return Err(Stop::Command(fault.to_string()));
-    }
+    weigh::check_read(weights)?;
     let took = begun.elapsed();
     terminal.chat(&format!("compiled in {:.1} ms", took.as_secs_f64() * 1e3));
     Ok(Compiled { graph, plan, program, entry, took })

@@ -54,7 +54,8 @@ impl Export {
             )));
         }
         files::stream(terminal, &self.output, &mut |to| {
-            draft.write(&|id| weights.tensor(graph, id), to)
+            draft.write(&|id| weights.tensor(graph, id), to)?;
+            weights.fault().map_or(Ok(()), |it| Err(std::io::Error::other(it)))
         })?;
         terminal.chat(&format!("wrote {} of ONNX", bytes(draft.bytes())));
         Ok(())

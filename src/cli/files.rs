@@ -41,12 +41,21 @@ fn unreadable(path: &Path, fault: &str) -> Stop {
 
 /// Reads a file of bytes that a command needs, if the machine has room for it.
 pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Stop> {
-    let max = memory().map_or(DATA_MAX, |it| it / 4 * 3);
+    let max = data_max();
     let bytes = read(path, max).map_err(|it| unreadable(path, &it))?;
-    if bytes.len() as u64 > max {
+    check_size(path, bytes.len() as u64, max)?;
+    Ok(bytes)
+}
+
+fn data_max() -> u64 {
+    memory().map_or(DATA_MAX, |it| it / 4 * 3)
+}
+
+fn check_size(path: &Path, size: u64, max: u64) -> Result<(), Stop> {
+    if size > max {
         return Err(unreadable(path, &format!("it has more than {max} bytes")));
     }
-    Ok(bytes)
+    Ok(())
 }
 
 /// The machine's memory in bytes, where the system says.
@@ -84,11 +93,30 @@ pub(super) fn positioned(path: &Path) -> Result<Box<dyn Bytes>, Stop> {
     }
 }
 
+/// [`positioned`] of a file much of which may come into memory, if the machine has room for that.
+pub(super) fn positioned_with_room(path: &Path) -> Result<Box<dyn Bytes>, Stop> {
+    let bytes = positioned(path)?;
+    check_size(path, bytes.count(), data_max())?;
+    Ok(bytes)
+}
+
 /// An ordinary file, if it is one and this system reads files by position.
 pub(super) fn on_disk(path: &Path) -> Option<OnDisk> {
+    // Who opens a pipe and closes it again has read from it.
+    std::fs::metadata(path).ok().filter(Metadata::is_file)?;
     let file = File::open(path).ok()?;
     let about = file.metadata().ok()?;
     (cfg!(unix) && about.is_file()).then_some(OnDisk { file, about })
+}
+
+/// The bytes of an open file of which this is known, by position if it can be.
+pub(super) fn opened(mut file: File, about: Metadata) -> std::io::Result<Box<dyn Bytes>> {
+    if cfg!(unix) && about.is_file() {
+        return Ok(Box::new(OnDisk { file, about }));
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(Box::new(bytes))
 }
 
 /// An ordinary file. It is read, never mapped: who cuts it off causes an error, not the end of the process.
@@ -248,7 +276,7 @@ pub(super) fn save(
         } else {
             weights::save(weights, graph, draft, each)?;
         }
-        Ok(())
+        weights.fault().map_or(Ok(()), |it| Err(it.into()))
     })
 }
 

@@ -1,13 +1,13 @@
 //! ONNX files where a command takes a net.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path};
 
 use super::args::{Input, NetArgs};
 use super::terminal::{Stop, Terminal};
 use super::{build, files};
 use crate::onnx::{self, Constant, Imported, Options};
+use crate::weights::Bytes;
 use crate::weights::npy::Array;
 
 /// Whether a file is a model of ONNX's, by its name.
@@ -33,7 +33,9 @@ pub(super) fn read(terminal: &Terminal, path: &Path, args: &NetArgs) -> Result<S
         let fault = format!("a model has no parameters, so `--set {param}=..` means nothing");
         return Err(Stop::Command(fault));
     }
-    let file = onnx::File::read(files::bytes(path)?).map_err(|it| broken(terminal, path, &it))?;
+    let bytes = files::positioned_with_room(path)?;
+    let file = onnx::File::open(&files::name(path), bytes);
+    let file = file.map_err(|it| broken(terminal, path, &it))?;
     let names: Vec<&str> = file.inputs().iter().map(|it| it.name.as_str()).collect();
     let inputs = args.input.iter().map(|it| it.about_one_of(&names)).collect();
     Ok(Source { file, inputs })
@@ -55,7 +57,7 @@ pub(super) fn import(
     let shapes = build::options(terminal, args, &source.inputs, &[])?.inputs;
     let of = |name: &str| arrays.iter().find(|it| it.0 == name).map(|it| it.1);
     let folder = files::folder(path).to_owned();
-    let external = |name: &str, offset: u64, length: u64| beside(&folder, name, offset, length);
+    let external = |name: &str| beside(&folder, name);
     let mut values: Vec<(String, Constant)> = Vec::new();
     loop {
         let is_free = |name: &str| !values.iter().any(|it| it.0 == name);
@@ -114,12 +116,13 @@ pub(super) fn name(path: &Path) -> String {
     name
 }
 
-/// Part of a file inside a folder: no link on the way, and no file that has another name.
-fn beside(folder: &Path, name: &str, offset: u64, length: u64) -> Result<Vec<u8>, String> {
+/// A file inside a folder: no link on the way, and no file that has another name.
+fn beside(folder: &Path, name: &str) -> Result<Box<dyn Bytes>, String> {
     let refuse = |why: &str| Err(format!("{name:?} {why}"));
     if !onnx::is_inside(name) {
         return refuse("is not inside the model's folder");
     }
+    let failed = |it: std::io::Error| format!("{name:?}: {it}");
     let mut path = folder.to_owned();
     for part in Path::new(name).components() {
         match part {
@@ -127,23 +130,19 @@ fn beside(folder: &Path, name: &str, offset: u64, length: u64) -> Result<Vec<u8>
             Component::Normal(part) => path.push(part),
             _ => return refuse("is not inside the model's folder"),
         }
-        let about = std::fs::symlink_metadata(&path).map_err(|it| format!("{name:?}: {it}"))?;
+        let about = std::fs::symlink_metadata(&path).map_err(failed)?;
         if about.is_symlink() {
             return refuse("is a link");
         }
     }
-    let mut file = File::open(&path).map_err(|it| format!("{name:?}: {it}"))?;
-    let about = file.metadata().map_err(|it| format!("{name:?}: {it}"))?;
+    let file = File::open(&path).map_err(failed)?;
+    let about = file.metadata().map_err(failed)?;
     #[cfg(unix)]
     if std::os::unix::fs::MetadataExt::nlink(&about) > 1 {
         return refuse("has several names on the disk");
     }
-    let end = offset.checked_add(length).filter(|it| *it <= about.len() && about.is_file());
-    let (Some(_), Ok(size)) = (end, usize::try_from(length)) else {
-        return refuse(&format!("has no {length} bytes from {offset}"));
-    };
-    let mut bytes = vec![0; size];
-    let read = file.seek(SeekFrom::Start(offset)).and_then(|_| file.read_exact(&mut bytes));
-    read.map_err(|it| format!("{name:?}: {it}"))?;
-    Ok(bytes)
+    if !about.is_file() {
+        return refuse("is no file");
+    }
+    files::opened(file, about).map_err(failed)
 }

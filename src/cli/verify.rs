@@ -67,6 +67,7 @@ impl Verify {
         let progress = terminal.progress("comparing", layers.len());
         let checks: Vec<Check> = layers.inspect(|_| progress.step()).collect();
         drop(progress);
+        weigh::check_read(&weights)?;
         let ok = checks.iter().all(|it| it.ok);
         match self.format {
             PlainFormat::Json => terminal.print_json(&json(&checks, ok))?,

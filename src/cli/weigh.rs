@@ -64,6 +64,11 @@ pub(super) fn read(terminal: &Terminal, path: &Path) -> Result<File, Stop> {
         .map_err(|it| files::fault_of_data(terminal, path, "broken-weights", it.message))
 }
 
+/// Whether all that was asked of weights so far could be read.
+pub(super) fn check_read(weights: &Weights) -> Result<(), Stop> {
+    weights.fault().map_or(Ok(()), |it| Err(Stop::Command(it.to_string())))
+}
+
 /// Says what does not fit, with the rules that would.
 pub(super) fn misfit(terminal: &Terminal, path: &Path, table: &Table) -> Stop {
     let wrong = table.rows.iter().filter(|it| !matches!(it.state, State::Bound));

@@ -1,6 +1,7 @@
 //! A list of calls as a graph with weights.
 
 use super::Imported;
+use super::constant::{Constant, Data, Reals};
 use super::net::{Id, Net};
 use crate::diag::Span;
 use crate::graph::{Graph, Layer, NodeId, Param, Source};
@@ -31,7 +32,7 @@ pub(super) fn build(net: Net, name: &str) -> Imported {
         let shapes: Vec<_> = operands.iter().map(|&it| &graph.node(it).shape).collect();
         let specs = call.op.params(&shapes);
         let mut params = Vec::with_capacity(specs.len());
-        for (spec, tensor) in specs.into_iter().zip(call.params) {
+        for (spec, constant) in specs.into_iter().zip(call.params) {
             let path = format!("{}.{}", item.name, spec.name);
             let source = match spec.role {
                 Role::Learned => Source::Learned(spec.init),
@@ -39,7 +40,7 @@ pub(super) fn build(net: Net, name: &str) -> Imported {
                 Role::Fixed(tensor) => Source::Fixed(tensor),
             };
             params.push(graph.add_param(Param { path: path.clone(), shape: spec.shape, source }));
-            weights.set(path, tensor);
+            set(&mut weights, path, constant);
         }
         let layer = Layer { op: call.op, params, epilogue: Vec::new() };
         nodes.push(Some(graph.add_layer(item.name, Span::default(), layer, operands, item.shape)));
@@ -50,4 +51,15 @@ pub(super) fn build(net: Net, name: &str) -> Imported {
     let ports = |ports: Vec<(Id, super::Port)>| ports.into_iter().map(|it| it.1).collect();
     let (inputs, outputs) = (ports(net.inputs), ports(net.outputs));
     Imported { graph, weights, inputs, outputs, remarks, origin: String::new() }
+}
+
+/// Gives a parameter its value, which stays in its file if it is there.
+fn set(weights: &mut Weights, path: String, constant: Constant) {
+    match constant.data {
+        Data::Real(Reals::Stored(stored)) => weights.set_stored(path, stored),
+        data => {
+            let tensor = Constant { data, ..constant }.tensor();
+            weights.set(path, tensor.expect("the extents of a parameter are a shape"));
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Tensors known when importing.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use half::{bf16, f16};
@@ -8,9 +9,10 @@ use super::Fault;
 use super::proto::{self, element};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
+use crate::weights::{Element, Store, Stored};
 
 /// A tensor known when importing. Unlike a [`Tensor`] it may have no axes, or no elements.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Constant {
     /// Its extents; none for a scalar.
     pub dims: Vec<usize>,
@@ -21,12 +23,53 @@ pub struct Constant {
 }
 
 /// The values of a [`Constant`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Data {
     /// Of a floating-point type.
-    Real(Arc<Vec<f32>>),
+    Real(Reals),
     /// Of an integer type, or truth values as 0 and 1.
     Whole(Arc<Vec<i64>>),
+}
+
+/// Real numbers.
+#[derive(Clone, Debug)]
+pub enum Reals {
+    /// In memory.
+    Held(Arc<Vec<f32>>),
+    /// In a file, until somebody looks at them.
+    Stored(Stored),
+}
+
+impl Reals {
+    /// The numbers. Those that cannot be read are zero, and [`Store::fault`] says so.
+    pub fn get(&self) -> Arc<Vec<f32>> {
+        match self {
+            Reals::Held(data) => data.clone(),
+            Reals::Stored(stored) => Arc::new(stored.all()),
+        }
+    }
+
+    /// The numbers, as [`Reals::get`], not copied where nobody shares them.
+    fn take(self) -> Vec<f32> {
+        match self {
+            Reals::Held(data) => Arc::unwrap_or_clone(data),
+            Reals::Stored(stored) => stored.all(),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Reals::Held(data) => data.len(),
+            Reals::Stored(stored) => stored.elements(),
+        }
+    }
+}
+
+impl Data {
+    /// Real numbers in memory.
+    pub(super) fn real(data: Vec<f32>) -> Self {
+        Data::Real(Reals::Held(Arc::new(data)))
+    }
 }
 
 /// Whether an element type is one of the floating-point types.
@@ -60,7 +103,7 @@ impl Constant {
     /// Real numbers; panics if there are not as many as the extents say.
     pub fn real(dims: Vec<usize>, data: Vec<f32>) -> Self {
         assert_eq!(dims.iter().product::<usize>(), data.len(), "as many values as {dims:?} say");
-        Self { dims, element: element::F32, data: Data::Real(Arc::new(data)) }
+        Self { dims, element: element::F32, data: Data::real(data) }
     }
 
     /// Whole numbers; panics if there are not as many as the extents say.
@@ -78,7 +121,7 @@ impl Constant {
     pub fn none(dims: Vec<usize>, element: i32) -> Self {
         assert!(dims.contains(&0), "{dims:?} has elements");
         let data = match is_real(element) {
-            true => Data::Real(Arc::default()),
+            true => Data::real(Vec::new()),
             false => Data::Whole(Arc::default()),
         };
         Self { dims, element, data }
@@ -115,7 +158,7 @@ impl Constant {
     /// The values as f32.
     pub fn floats(&self) -> Vec<f32> {
         match &self.data {
-            Data::Real(data) => Vec::clone(data),
+            Data::Real(data) => data.clone().take(),
             Data::Whole(data) => data.iter().map(|&it| it as f32).collect(),
         }
     }
@@ -123,7 +166,7 @@ impl Constant {
     /// The only value, whatever the rank.
     pub fn scalar(&self) -> Option<f32> {
         match &self.data {
-            Data::Real(data) if data.len() == 1 => Some(data[0]),
+            Data::Real(data) if data.len() == 1 => Some(data.get()[0]),
             Data::Whole(data) if data.len() == 1 => Some(data[0] as f32),
             Data::Real(_) | Data::Whole(_) => None,
         }
@@ -133,6 +176,7 @@ impl Constant {
     pub fn uniform(&self) -> Option<f32> {
         match &self.data {
             Data::Real(data) => {
+                let data = data.get();
                 data.iter().all(|it| *it == data[0]).then(|| data.first().copied()).flatten()
             }
             Data::Whole(data) => data
@@ -148,7 +192,7 @@ impl Constant {
     pub fn rounded(self) -> Self {
         let data = match self.data {
             Data::Real(data) => {
-                Data::Whole(Arc::new(data.iter().map(|it| it.round() as i64).collect()))
+                Data::Whole(Arc::new(data.get().iter().map(|it| it.round() as i64).collect()))
             }
             whole @ Data::Whole(_) => whole,
         };
@@ -168,7 +212,10 @@ impl Constant {
     pub fn picked(&self, dims: Vec<usize>, at: &[usize]) -> Self {
         assert_eq!(dims.iter().product::<usize>(), at.len(), "as many values as {dims:?} say");
         let data = match &self.data {
-            Data::Real(data) => Data::Real(Arc::new(at.iter().map(|&it| data[it]).collect())),
+            Data::Real(data) => {
+                let data = data.get();
+                Data::real(at.iter().map(|&it| data[it]).collect())
+            }
             Data::Whole(data) => Data::Whole(Arc::new(at.iter().map(|&it| data[it]).collect())),
         };
         Self { dims, element: self.element, data }
@@ -178,7 +225,7 @@ impl Constant {
     #[must_use]
     pub fn strided(&self, dims: Vec<usize>, start: usize, steps: &[i64]) -> Self {
         let data = match &self.data {
-            Data::Real(data) => Data::Real(Arc::new(strided(data, &dims, start, steps))),
+            Data::Real(data) => Data::real(strided(&data.get(), &dims, start, steps)),
             Data::Whole(data) => Data::Whole(Arc::new(strided(data, &dims, start, steps))),
         };
         Self { dims, element: self.element, data }
@@ -216,7 +263,7 @@ impl Constant {
         let dims = if self.dims.is_empty() { vec![1] } else { self.dims };
         let shape = shape(&dims)?;
         let data = match self.data {
-            Data::Real(data) => Arc::unwrap_or_clone(data),
+            Data::Real(data) => data.take(),
             Data::Whole(data) => data.iter().map(|&it| it as f32).collect(),
         };
         Ok(Tensor::new(shape, data))
@@ -290,22 +337,32 @@ fn extents(tensor: &proto::Tensor) -> Result<(Vec<usize>, usize), Fault> {
     })
 }
 
-/// The values of a stored tensor; `raw` stands for data that lies outside the file.
-pub(super) fn decode(tensor: &proto::Tensor, raw: Option<&[u8]>) -> Result<Constant, Fault> {
+/// The values of a stored tensor, whose data lies in the message or, if `place` says so, in a range of bytes of a file.
+pub(super) fn decode(
+    tensor: &proto::Tensor,
+    place: Option<(&Store, Range<u64>)>,
+) -> Result<Constant, Fault> {
     let (dims, count) = extents(tensor)?;
     let element = tensor.data_type;
-    let raw = raw.or((!tensor.raw_data.is_empty()).then_some(&*tensor.raw_data));
-    let data = match raw {
-        Some(bytes) => from_bytes(element, bytes),
-        None => from_fields(tensor),
+    let raw = match &place {
+        Some((_, range)) => Some(range.end - range.start),
+        None => Some(tensor.raw_data.len() as u64).filter(|it| *it > 0),
     };
-    let data = data.ok_or_else(|| {
-        Fault::new(format!(
-            "the tensor `{}` holds {}, which netc does not read",
-            tensor.name,
-            element_name(element)
-        ))
-    })?;
+    if let Some(found) = raw {
+        let expected = byte_length(tensor)?;
+        if found != expected as u64 {
+            return Err(Fault::new(format!(
+                "the tensor `{}` is {dims:?}, {expected} bytes, but holds {found}",
+                tensor.name
+            )));
+        }
+    }
+    let data = match (place, raw) {
+        (Some((store, range)), _) => from_file(tensor, store, range)?,
+        (None, Some(_)) => from_bytes(element, &tensor.raw_data),
+        (None, None) => from_fields(tensor),
+    };
+    let data = data.ok_or_else(|| unread(tensor))?;
     let constant = Constant { dims, element, data };
     if constant.len() != count {
         let (dims, found) = (&constant.dims, constant.len());
@@ -317,6 +374,12 @@ pub(super) fn decode(tensor: &proto::Tensor, raw: Option<&[u8]>) -> Result<Const
     Ok(constant)
 }
 
+/// What to say of a tensor of another element type.
+fn unread(tensor: &proto::Tensor) -> Fault {
+    let (name, element) = (&tensor.name, element_name(tensor.data_type));
+    Fault::new(format!("the tensor `{name}` holds {element}, which netc does not read"))
+}
+
 /// The bytes that a tensor of so many elements takes, if its type is one that is read.
 pub(super) fn byte_length(tensor: &proto::Tensor) -> Result<usize, Fault> {
     let (_, count) = extents(tensor)?;
@@ -325,29 +388,41 @@ pub(super) fn byte_length(tensor: &proto::Tensor) -> Result<usize, Fault> {
         element::U16 | element::I16 | element::F16 | element::BF16 => 2,
         element::F32 | element::I32 | element::U32 => 4,
         element::F64 | element::I64 | element::U64 => 8,
-        other => {
-            let what = element_name(other);
-            return Err(Fault::new(format!(
-                "the tensor `{}` holds {what}, which netc does not read",
-                tensor.name
-            )));
-        }
+        _ => return Err(unread(tensor)),
     };
     Ok(count * width)
 }
 
+/// Real numbers stay in their file.
+fn from_file(
+    tensor: &proto::Tensor,
+    store: &Store,
+    range: Range<u64>,
+) -> Result<Option<Data>, Fault> {
+    let element = match tensor.data_type {
+        element::F32 => Element::F32,
+        element::F64 => Element::F64,
+        element::F16 => Element::F16,
+        element::BF16 => Element::Bf16,
+        whole => {
+            let mut bytes = vec![0; (range.end - range.start) as usize];
+            store.bytes().read(range.start, &mut bytes).map_err(|it| {
+                Fault::new(format!("the tensor `{}` cannot be read: {it}", tensor.name))
+            })?;
+            return Ok(from_bytes(whole, &bytes));
+        }
+    };
+    let stored = Stored::new(store, &tensor.name, element, range);
+    Ok(Some(Data::Real(Reals::Stored(stored))))
+}
+
+/// Elements of `N` bytes.
 fn words<const N: usize, T>(bytes: &[u8], read: impl Fn([u8; N]) -> T) -> Vec<T> {
-    // A length that is no multiple shows as a wrong count.
-    let words = bytes.chunks(N).map(|it| {
-        let mut word = [0; N];
-        word[..it.len()].copy_from_slice(it);
-        read(word)
-    });
-    words.collect()
+    bytes.as_chunks::<N>().0.iter().map(|&it| read(it)).collect()
 }
 
 fn from_bytes(element: i32, bytes: &[u8]) -> Option<Data> {
-    let real = |it| Some(Data::Real(Arc::new(it)));
+    let real = |it| Some(Data::real(it));
     let whole = |it| Some(Data::Whole(Arc::new(it)));
     match element {
         element::F32 => real(words(bytes, f32::from_le_bytes)),
@@ -367,7 +442,7 @@ fn from_bytes(element: i32, bytes: &[u8]) -> Option<Data> {
 }
 
 fn from_fields(tensor: &proto::Tensor) -> Option<Data> {
-    let real = |it| Some(Data::Real(Arc::new(it)));
+    let real = |it| Some(Data::real(it));
     let whole = |it| Some(Data::Whole(Arc::new(it)));
     let bits = |it: &i32| *it as u16;
     let small = &tensor.int32_data;

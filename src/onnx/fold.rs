@@ -109,7 +109,7 @@ fn from_attributes(step: &Step<'_>) -> Result<Constant, Fault> {
             let tensor =
                 attribute.t.as_ref().ok_or_else(|| Fault::new("its value is no tensor"))?;
             match tensor.data_location {
-                0 => constant::decode(tensor, None),
+                0 => step.model.decode(tensor),
                 _ => Err(Fault::new("its value lies outside the file")),
             }
         }
@@ -138,13 +138,13 @@ fn of_shape(step: &Step<'_>, shape: &Constant, left: usize) -> Result<Constant, 
     let dims = extents(shape, left)?;
     let count = dims.iter().product();
     let value = match step.attribute("value").and_then(|it| it.t.as_ref()) {
-        Some(tensor) => constant::decode(tensor, None)?,
+        Some(tensor) => step.model.decode(tensor)?,
         None => Constant::real(vec![1], vec![0.0]),
     };
     let data = match &value.data {
-        Data::Real(data) if data.len() == 1 => Data::Real(Arc::new(vec![data[0]; count])),
-        Data::Whole(data) if data.len() == 1 => Data::Whole(Arc::new(vec![data[0]; count])),
-        Data::Real(_) | Data::Whole(_) => return Err(Fault::new("its value is no single number")),
+        _ if value.len() != 1 => return Err(Fault::new("its value is no single number")),
+        Data::Real(data) => Data::real(vec![data.get()[0]; count]),
+        Data::Whole(data) => Data::Whole(Arc::new(vec![data[0]; count])),
     };
     Ok(Constant { dims, element: value.element, data })
 }
@@ -170,21 +170,21 @@ fn concat(step: &Step<'_>, inputs: &[Option<Constant>], left: usize) -> Result<C
     constant::count(&dims).filter(|it| *it <= left).ok_or_else(too_much)?;
     let before: usize = dims[..axis].iter().product();
     let line = |part: &Constant| part.dims[axis..].iter().product::<usize>();
-    fn join<T: Copy>(before: usize, parts: &[(&[T], usize)]) -> Arc<Vec<T>> {
+    fn join<T: Copy>(before: usize, parts: &[(&[T], usize)]) -> Vec<T> {
         let rows = (0..before).flat_map(|i| {
             parts.iter().flat_map(move |(data, n)| data[i * n..][..*n].iter().copied())
         });
-        Arc::new(rows.collect())
+        rows.collect()
     }
     let data = if is_real(first.element) {
         let floats: Vec<Vec<f32>> = parts.iter().map(|it| it.floats()).collect();
         let parts: Vec<_> =
             floats.iter().zip(&parts).map(|(data, it)| (data.as_slice(), line(it))).collect();
-        Data::Real(join(before, &parts))
+        Data::real(join(before, &parts))
     } else {
         let parts: Vec<_> =
             parts.iter().map(|it| (it.ints().unwrap_or_default(), line(it))).collect();
-        Data::Whole(join(before, &parts))
+        Data::Whole(Arc::new(join(before, &parts)))
     };
     Ok(Constant { dims, element: first.element, data })
 }
@@ -192,12 +192,13 @@ fn concat(step: &Step<'_>, inputs: &[Option<Constant>], left: usize) -> Result<C
 fn cast(x: &Constant, to: i64) -> Result<Constant, Fault> {
     let to = i32::try_from(to).unwrap_or(0);
     let data = match (&x.data, is_real(to)) {
-        (_, true) => Data::Real(Arc::new(x.floats())),
+        (Data::Real(data), true) => Data::Real(data.clone()),
+        (Data::Whole(_), true) => Data::real(x.floats()),
         (Data::Real(data), false) if to == element::BOOL => {
-            Data::Whole(Arc::new(data.iter().map(|it| i64::from(*it != 0.0)).collect()))
+            Data::Whole(Arc::new(data.get().iter().map(|it| i64::from(*it != 0.0)).collect()))
         }
         (Data::Real(data), false) => {
-            Data::Whole(Arc::new(data.iter().map(|it| *it as i64).collect()))
+            Data::Whole(Arc::new(data.get().iter().map(|it| *it as i64).collect()))
         }
         (Data::Whole(data), false) if to == element::BOOL => {
             Data::Whole(Arc::new(data.iter().map(|it| i64::from(*it != 0)).collect()))
@@ -269,8 +270,9 @@ fn choose(
             Data::Whole(Arc::new(pairs.map(|(w, (a, b))| if *w != 0 { *a } else { *b }).collect()))
         }
         (Data::Real(a), Data::Real(b)) => {
+            let (a, b) = (a.get(), b.get());
             let pairs = which.iter().zip(a.iter().zip(b.iter()));
-            Data::Real(Arc::new(pairs.map(|(w, (a, b))| if *w != 0 { *a } else { *b }).collect()))
+            Data::real(pairs.map(|(w, (a, b))| if *w != 0 { *a } else { *b }).collect())
         }
         _ => return Err(Fault::new("its operands have different element types")),
     };
@@ -325,10 +327,9 @@ fn pair(a: &Constant, b: &Constant, f: Pair, left: usize) -> Result<Constant, Fa
 
 fn map(x: &Constant, f: impl Fn(f32) -> f32) -> Constant {
     match &x.data {
-        Data::Real(data) => Constant {
-            data: Data::Real(Arc::new(data.iter().map(|&it| f(it)).collect())),
-            ..x.clone()
-        },
+        Data::Real(data) => {
+            Constant { data: Data::real(data.get().iter().map(|&it| f(it)).collect()), ..x.clone() }
+        }
         Data::Whole(_) => x.clone(),
     }
 }

@@ -102,12 +102,11 @@ fn epsilon(layers: &[Layer<'_>]) -> Option<Diagnostic> {
     let found = layers.iter().filter_map(|it| {
         let Op::Bn(bn) = &it.call.op else { return None };
         let variance = it.call.params.get(3).filter(|_| bn.eps != EPS)?;
-        let change = |variance: &f32| {
-            let [own, other] =
-                [bn.eps, EPS].map(|it| (f64::from(*variance) + f64::from(it)).sqrt());
+        let change = |variance: f32| {
+            let [own, other] = [bn.eps, EPS].map(|it| (f64::from(variance) + f64::from(it)).sqrt());
             (own / other - 1.0).abs()
         };
-        let most = variance.data.iter().map(change).filter(|it| it.is_finite());
+        let most = variance.floats().into_iter().map(change).filter(|it| it.is_finite());
         let most = most.reduce(|a, b| if b > a { b } else { a })?;
         Some(format!(
             "`{}`: eps={:e}; with 1e-5 its output scales by up to {:.2} %",
@@ -172,12 +171,12 @@ fn first_version(net: &Net) -> Option<Diagnostic> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Constant;
     use super::super::net::{Arguments, Id, Item, args};
     use super::*;
-    use crate::tensor::Tensor;
 
     /// A net of layers one after another, each with its arguments and parameters.
-    fn chain(input: &[usize], calls: Vec<(&str, Arguments, Vec<Tensor>)>) -> Net {
+    fn chain(input: &[usize], calls: Vec<(&str, Arguments, Vec<Constant>)>) -> Net {
         let mut net = Net::default();
         net.add(Item { name: "x".to_owned(), shape: Shape::of(input), call: None });
         for (i, (layer, args, params)) in calls.into_iter().enumerate() {
@@ -195,7 +194,7 @@ mod tests {
         lints(net).iter().map(|it| format!("{}: {}", it.code, it.notes.join("; "))).collect()
     }
 
-    fn conv(kernel: i64, stride: i64, pad: &str) -> (&'static str, Arguments, Vec<Tensor>) {
+    fn conv(kernel: i64, stride: i64, pad: &str) -> (&'static str, Arguments, Vec<Constant>) {
         let args = args().int("channels", 4).int("kernel", kernel).int("stride", stride);
         ("conv", args.word("pad", pad), Vec::new())
     }
@@ -217,7 +216,7 @@ mod tests {
 
     #[test]
     fn another_epsilon_is_told_with_its_effect() {
-        let of = |variance: f32| vec![Tensor::new(Shape::of(&[1]), vec![variance])];
+        let of = |variance: f32| vec![Constant::real(vec![1], vec![variance])];
         let params = || [of(1.0), of(0.0), of(0.0), of(0.01)].concat();
         let bn = |eps| chain(&[1, 1, 2, 2], vec![("bn", args().number("eps", eps), params())]);
         assert_eq!(

@@ -1,9 +1,9 @@
 //! A network as a list of calls: what becomes a graph, and text.
 
+use super::Constant;
 use crate::diag::Span;
 use crate::ops::{Given, Op, Value};
 use crate::shape::Shape;
-use crate::tensor::Tensor;
 
 /// A value of a [`Net`]: its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,7 +35,7 @@ pub(super) struct Call {
     pub(super) given: Vec<Given>,
     pub(super) operands: Vec<Id>,
     /// The values of its parameters, in the order of [`Op::params`].
-    pub(super) params: Vec<Tensor>,
+    pub(super) params: Vec<Constant>,
 }
 
 impl Net {

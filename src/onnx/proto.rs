@@ -1,8 +1,6 @@
 //! The messages of an ONNX file that netc reads and writes, with the field numbers of the ONNX 1.22 schema
 //! (IR version 13). Fields that netc has no use for are left out and skipped when decoding.
 
-use prost::bytes::Bytes;
-
 /// A model file.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Model {
@@ -155,8 +153,8 @@ pub struct Tensor {
     #[prost(string, tag = "8")]
     pub name: String,
     /// Values of any type, little-endian, instead of the typed fields.
-    #[prost(bytes = "bytes", tag = "9")]
-    pub raw_data: Bytes,
+    #[prost(bytes = "vec", tag = "9")]
+    pub raw_data: Vec<u8>,
     /// Values of type f64.
     #[prost(double, repeated, tag = "10")]
     pub double_data: Vec<f64>,
@@ -169,6 +167,17 @@ pub struct Tensor {
     /// 1 if the data lies outside the file.
     #[prost(int32, tag = "14")]
     pub data_location: i32,
+    /// Not 0 if the raw data was left in the file when that was read: which it is, counted from 1. No field of ONNX's.
+    #[prost(uint64, tag = "19000")]
+    pub stored: u64,
+}
+
+/// Fields of a [`Tensor`] by number.
+pub(super) mod tag {
+    /// [`raw_data`](super::Tensor::raw_data).
+    pub(in crate::onnx) const RAW_DATA: u64 = 9;
+    /// [`stored`](super::Tensor::stored): a number that no schema may use.
+    pub(in crate::onnx) const STORED: u64 = 19_000;
 }
 
 /// A key and its value.

@@ -19,6 +19,7 @@ mod resize;
 mod step;
 mod survey;
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 pub(super) use product::broadcast;
@@ -35,6 +36,7 @@ use crate::diag::Span;
 use crate::ops::Op;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
+use crate::weights::{FileError, Store};
 
 /// A value of the model while it is raised.
 #[derive(Clone, Debug)]
@@ -91,6 +93,8 @@ pub(super) struct Raise<'a> {
     label: String,
     taken: names::Taken,
     budget: Budget,
+    /// Files beside the model, by name.
+    beside: RefCell<HashMap<String, Store>>,
 }
 
 /// Raises a model, or says all that is wrong with it.
@@ -114,7 +118,8 @@ pub(super) fn raise(
         padded: HashMap::new(),
         label: String::new(),
         taken: names::Taken::default(),
-        budget: Budget::of(model.bytes),
+        budget: Budget::of(usize::try_from(model.store.bytes().count()).unwrap_or(usize::MAX)),
+        beside: RefCell::default(),
     };
     for (at, tensor) in model.graph.initializer.iter().enumerate() {
         raise.values.insert(&tensor.name, Some(Value::Stored(at)));
@@ -150,7 +155,10 @@ pub(super) fn raise(
         return Err(Error::NeedsValues(needs));
     }
     raise.add_outputs()?;
-    Ok(raise.net)
+    match raise.fault() {
+        Some(fault) => Err(fault.into()),
+        None => Ok(raise.net),
+    }
 }
 
 impl<'a> Raise<'a> {
@@ -172,7 +180,7 @@ impl<'a> Raise<'a> {
         }
         self.label = names::label(node, &self.model.initializers);
         let wanted = node.output.iter().map(|it| read.contains(it.as_str())).collect();
-        let step = Step { node, inputs, opset: self.model.opset, wanted };
+        let step = Step { model: self.model, node, inputs, opset: self.model.opset, wanted };
         let made = match self.raise_step(&step) {
             Ok(made) => made,
             Err(fault) => return self.spoil(node, Err(fault)),
@@ -274,12 +282,32 @@ impl<'a> Raise<'a> {
         let tensor = &self.model.graph.initializer[at];
         if tensor.data_location != 1 {
             self.budget.spend(constant::elements(tensor)?)?;
-            return read::tensor(tensor, None);
+            return self.model.decode(tensor);
         }
-        let constant = read::tensor(tensor, self.options.external)?;
+        let constant = read::outside(tensor, &|it| self.beside(it))?;
         self.budget.earn(at, constant::byte_length(tensor)?);
         self.budget.spend(constant.len())?;
         Ok(constant)
+    }
+
+    /// A file beside the model, opened once.
+    fn beside(&self, name: &str) -> Result<Store, String> {
+        if let Some(store) = self.beside.borrow().get(name) {
+            return Ok(store.clone());
+        }
+        let open = self.options.external;
+        let open =
+            open.ok_or_else(|| format!("it lies in the file {name:?}, which is not at hand"))?;
+        let store = Store::new(name, open(name)?);
+        self.beside.borrow_mut().insert(name.to_owned(), store.clone());
+        Ok(store)
+    }
+
+    /// What went wrong when constants were read, if anything did.
+    fn fault(&self) -> Option<FileError> {
+        let beside = self.beside.borrow();
+        let faults = beside.values().filter_map(Store::fault);
+        self.model.store.fault().or_else(|| faults.min_by(|a, b| a.message.cmp(&b.message)))
     }
 
     /// A value that must be constant, unless it is absent.
@@ -390,7 +418,8 @@ impl<'a> Raise<'a> {
         let (operands, params) = (tensors(operands?)?, tensors(params.to_vec())?);
         let shapes: Vec<&Shape> = operands.iter().map(|it| &it.shape).collect();
         let output = infer(&op, &shapes)?;
-        check_params(&op, &shapes, &params)?;
+        let of_params = params.iter().map(|it| it.shape.clone()).collect::<Vec<_>>();
+        check_params(&op, &shapes, &of_params)?;
         if output.elements() > self.budget.left() {
             return Ok(None);
         }
@@ -416,8 +445,9 @@ impl<'a> Raise<'a> {
         let shapes: Vec<&Shape> = ids.iter().map(|it| &self.net.values[it.0].shape).collect();
         let shape = infer(&op, &shapes)?;
         self.budget.spend(params.iter().map(Constant::len).sum())?;
-        let params = tensors(params)?;
-        check_params(&op, &shapes, &params)?;
+        let of_params: Result<Vec<Shape>, Fault> =
+            params.iter().map(|it| constant::shape(&it.dims)).collect();
+        check_params(&op, &shapes, &of_params?)?;
         let dims = shape.dims().to_vec();
         let name = self.taken.free(&self.label);
         let call = Call { op, given: args.0, operands: ids, params };
@@ -495,7 +525,7 @@ fn tensors(params: Vec<Constant>) -> Result<Vec<Tensor>, Fault> {
     params.into_iter().map(Constant::tensor).collect()
 }
 
-fn check_params(op: &Op, shapes: &[&Shape], params: &[Tensor]) -> Result<(), Fault> {
+fn check_params(op: &Op, shapes: &[&Shape], params: &[Shape]) -> Result<(), Fault> {
     let specs = op.params(shapes);
     if specs.len() != params.len() {
         let found = params.len();
@@ -506,8 +536,8 @@ fn check_params(op: &Op, shapes: &[&Shape], params: &[Tensor]) -> Result<(), Fau
         )));
     }
     for (spec, param) in specs.iter().zip(params) {
-        if spec.shape != param.shape {
-            let (need, found) = (spec.shape.dims(), param.shape.dims());
+        if spec.shape != *param {
+            let (need, found) = (spec.shape.dims(), param.dims());
             return Err(Fault::new(format!(
                 "its {} is {found:?}, but must be {need:?}",
                 spec.name

@@ -1,26 +1,30 @@
 //! From the bytes of a file to a model whose every tensor can be decoded safely.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use prost::Message;
-use prost::bytes::Bytes;
 
 use super::constant::{self, Constant};
 use super::proto::{self, Extent};
-use super::{Error, Fault, scan};
+use super::scan::{self, Shell};
+use super::{Error, Fault};
+use crate::weights::{Bytes, Store};
 
-/// Reads so many bytes of a file beside the model: its name, an offset and a length.
-pub type External<'a> = dyn Fn(&str, u64, u64) -> Result<Vec<u8>, String> + 'a;
+/// Opens a file beside the model by its name.
+pub type External<'a> = dyn Fn(&str) -> Result<Box<dyn Bytes>, String> + 'a;
 
 /// A model file, decoded; tensors keep the form of the file until they are asked for.
 pub(super) struct Model {
+    /// The file.
+    pub(super) store: Store,
+    /// Where large data of its tensors lies.
+    stored: Vec<Range<u64>>,
     pub(super) graph: proto::Graph,
     /// The version of ONNX's own operators.
     pub(super) opset: i64,
     /// What wrote the file, in words.
     pub(super) origin: String,
-    /// The bytes of the file.
-    pub(super) bytes: usize,
     /// Constants by name: their position among the graph's.
     pub(super) initializers: HashMap<String, usize>,
 }
@@ -43,11 +47,11 @@ const OPSET_MIN: i64 = 1;
 const OPSET_MAX: i64 = 30;
 
 /// Decodes a model, or says why not.
-pub(super) fn model(bytes: Vec<u8>) -> Result<Model, Error> {
-    scan::count(&bytes)?;
-    let length = bytes.len();
+pub(super) fn model(store: Store) -> Result<Model, Error> {
+    let Shell { bytes, stored } = scan::scan(store.bytes())?;
     let model =
-        proto::Model::decode(Bytes::from(bytes)).map_err(|it| Error::Decode(it.to_string()))?;
+        proto::Model::decode(bytes.as_slice()).map_err(|it| Error::Decode(it.to_string()))?;
+    drop(bytes);
     let mut opset = None;
     let mut faults = Vec::new();
     for set in &model.opset_import {
@@ -84,7 +88,7 @@ pub(super) fn model(bytes: Vec<u8>) -> Result<Model, Error> {
     }
     faults.truncate(FAULTS_MAX);
     match faults.is_empty() {
-        true => Ok(Model { graph, opset, origin, bytes: length, initializers }),
+        true => Ok(Model { store, stored, graph, opset, origin, initializers }),
         false => Err(Error::Invalid(faults)),
     }
 }
@@ -112,20 +116,24 @@ impl Model {
         }
         Ok(declared)
     }
+
+    /// The values of a tensor whose data is in the file.
+    pub(super) fn decode(&self, tensor: &proto::Tensor) -> Result<Constant, Fault> {
+        let at = usize::try_from(tensor.stored).ok().and_then(|it| it.checked_sub(1));
+        let range = at.and_then(|it| self.stored.get(it));
+        constant::decode(tensor, range.map(|it| (&self.store, it.clone())))
+    }
 }
 
 fn extent(dim: &proto::Dimension) -> Extent {
     dim.value.clone().unwrap_or_else(|| Extent::Symbol("?".to_owned()))
 }
 
-/// The values of a stored tensor, wherever they lie.
-pub(super) fn tensor(
+/// The values of a tensor whose data is outside the file, in one that `open` gives.
+pub(super) fn outside(
     tensor: &proto::Tensor,
-    external: Option<&External<'_>>,
+    open: &dyn Fn(&str) -> Result<Store, String>,
 ) -> Result<Constant, Fault> {
-    if tensor.data_location != 1 {
-        return constant::decode(tensor, None);
-    }
     let entry = |key: &str| {
         tensor.external_data.iter().find(|it| it.key == key).map(|it| it.value.as_str())
     };
@@ -150,15 +158,12 @@ pub(super) fn tensor(
             tensor.name
         )));
     }
-    let read = external.ok_or_else(|| {
-        Fault::new(format!(
-            "the tensor `{}` lies in the file {location:?}, which is not at hand",
-            tensor.name
-        ))
-    })?;
-    let bytes = read(location, offset, length)
-        .map_err(|it| Fault::new(format!("the tensor `{}`: {it}", tensor.name)))?;
-    constant::decode(tensor, Some(&bytes))
+    let fault = |it| Fault::new(format!("the tensor `{}`: {it}", tensor.name));
+    let store = open(location).map_err(fault)?;
+    let end = offset.checked_add(length).filter(|it| *it <= store.bytes().count());
+    let end =
+        end.ok_or_else(|| fault(format!("{location:?} has no {length} bytes from {offset}")))?;
+    constant::decode(tensor, Some((&store, offset..end)))
 }
 
 /// Whether a path stays inside the folder that it starts in: relative, of plain names only.

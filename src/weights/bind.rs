@@ -135,7 +135,7 @@ pub fn bind(
         if let Some(at) = at {
             used[at] = true;
             if state == State::Bound {
-                values.insert(param.path.clone(), Given::Stored(file.clone(), at));
+                values.insert(param.path.clone(), Given::Entry(file.clone(), at));
             }
         }
         rows.push(Row { path: Some(param.path.clone()), tensor, want, found, state });

@@ -1,11 +1,11 @@
-//! A weights file in memory: its table of contents, and its tensors when they are asked for.
+//! A weights file: its table of contents, and its tensors when they are asked for.
 
 use std::collections::HashMap;
-use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use super::decode::Element;
 use super::npz::Archive;
+use super::store::{Bytes, Store, Stored};
 use super::values::{Elements, Value};
 use super::{npz, safe};
 use crate::shape::Shape;
@@ -27,41 +27,13 @@ struct Content {
     entries: Vec<Entry>,
     at: HashMap<String, usize>,
     data: Data,
-    /// What went wrong when a tensor was read.
-    fault: OnceLock<String>,
-}
-
-/// Bytes that are read by position, such as those of a file on a disk.
-pub trait Bytes: Send + Sync + fmt::Debug {
-    /// How many there are.
-    fn count(&self) -> u64;
-
-    /// What changes whenever a byte does, if that is known without reading them.
-    fn identity(&self) -> Option<String> {
-        None
-    }
-
-    /// Fills `to` with those that begin at `from`, or says what went wrong.
-    fn read(&self, from: u64, to: &mut [u8]) -> Result<(), String>;
-}
-
-impl Bytes for Vec<u8> {
-    fn count(&self) -> u64 {
-        self.len() as u64
-    }
-
-    fn read(&self, from: u64, to: &mut [u8]) -> Result<(), String> {
-        let there = usize::try_from(from).ok().and_then(|it| self.get(it..)?.get(..to.len()));
-        to.copy_from_slice(there.ok_or("it is cut off")?);
-        Ok(())
-    }
 }
 
 /// The bytes behind the entries.
 #[derive(Debug)]
 pub(super) enum Data {
     /// A `.safetensors` file.
-    Safetensors(Box<dyn Bytes>),
+    Safetensors(Store),
     /// A `.npz` file.
     Npz(Archive),
 }
@@ -82,7 +54,7 @@ pub struct Entry {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Place {
     /// A range of bytes of a safetensors file, inside it.
-    Bytes(std::ops::Range<usize>),
+    Bytes(std::ops::Range<u64>),
     /// A member of an archive.
     Member(npz::Member),
 }
@@ -111,7 +83,7 @@ impl File {
     /// tensors piece by piece when they are asked for. An archive is read whole.
     pub fn open(name: &str, bytes: Box<dyn Bytes>) -> Result<File, FileError> {
         let fail = |message| FileError { file: name.to_owned(), message };
-        let (entries, data) = contents(bytes).map_err(fail)?;
+        let (entries, data) = contents(name, bytes).map_err(fail)?;
         let mut at = HashMap::with_capacity(entries.len());
         for (i, entry) in entries.iter().enumerate() {
             if let Some(&extent) = entry.dims.iter().find(|&&it| it as u64 > EXTENT_MAX) {
@@ -122,8 +94,7 @@ impl File {
                 return Err(fail(format!("tensor `{}` is there twice", entry.name)));
             }
         }
-        let fault = OnceLock::new();
-        Ok(File(Arc::new(Content { name: name.to_owned(), entries, at, data, fault })))
+        Ok(File(Arc::new(Content { name: name.to_owned(), entries, at, data })))
     }
 
     /// The file, as the user named it.
@@ -163,56 +134,26 @@ impl File {
                 let data = archive.decode(entry, member).expect("a bound tensor has been checked");
                 Elements::Held(Arc::new(Tensor::new(shape.clone(), data)))
             }
-            _ => Elements::Stored(self.clone(), at),
+            (Place::Bytes(range), Data::Safetensors(store)) => {
+                let element = entry.element.as_ref().expect("a bound tensor has an element type");
+                Elements::Stored(Stored::new(store, &entry.name, *element, range.clone()))
+            }
+            _ => unreachable!("an entry lies in its file"),
         };
         Value { shape: shape.clone(), elements, factors: None }
     }
 
-    /// Elements of a tensor of a safetensors file, from an element on.
-    ///
-    /// Where the bytes have become unreadable since the header was, they are zero and [`File::fault`] says so.
-    pub(super) fn decode_part(&self, at: usize, from: usize, to: &mut [f32]) {
-        let entry = &self.0.entries[at];
-        let element = entry.element.as_ref().expect("a bound tensor has an element type");
-        let (Place::Bytes(range), Data::Safetensors(bytes)) = (&entry.place, &self.0.data) else {
-            unreachable!("only tensors of a safetensors file are read in parts")
-        };
-        let start = range.start + from * element.bytes();
-        assert!(start + to.len() * element.bytes() <= range.end, "a part lies in its tensor");
-        let read = match element {
-            Element::F32 if cfg!(target_endian = "little") => {
-                bytes.read(start as u64, bytemuck::cast_slice_mut(to))
-            }
-            _ => {
-                let mut raw = vec![0; to.len() * element.bytes()];
-                let read = bytes.read(start as u64, &mut raw);
-                to.copy_from_slice(&element.decode(&raw));
-                read
-            }
-        };
-        if let Err(why) = read {
-            to.fill(0.0);
-            // The first fault is told.
-            let _ = self.0.fault.set(format!("tensor `{}` cannot be read: {why}", entry.name));
-        }
-    }
-
-    /// What tells the bytes of a tensor from all others, if that is known without reading them.
-    pub(super) fn identity(&self, at: usize) -> Option<String> {
-        let Data::Safetensors(bytes) = &self.0.data else { return None };
-        let Entry { place, element, .. } = &self.0.entries[at];
-        Some(format!("{} {place:?} {element:?}", bytes.identity()?))
-    }
-
     /// What went wrong when a tensor was read, if anything did.
     pub fn fault(&self) -> Option<FileError> {
-        let message = self.0.fault.get()?.clone();
-        Some(FileError { file: self.0.name.clone(), message })
+        match &self.0.data {
+            Data::Safetensors(store) => store.fault(),
+            Data::Npz(_) => None,
+        }
     }
 }
 
 /// The table of contents, told by the first bytes.
-fn contents(bytes: Box<dyn Bytes>) -> Result<(Vec<Entry>, Data), String> {
+fn contents(name: &str, bytes: Box<dyn Bytes>) -> Result<(Vec<Entry>, Data), String> {
     let count = usize::try_from(bytes.count()).map_err(|_| "it is too large".to_owned())?;
     let mut first = vec![0; count.min(4)];
     bytes.read(0, &mut first)?;
@@ -221,5 +162,5 @@ fn contents(bytes: Box<dyn Bytes>) -> Result<(Vec<Entry>, Data), String> {
         bytes.read(0, &mut whole)?;
         return npz::read(whole);
     }
-    safe::read(bytes, count)
+    safe::read(Store::new(name, bytes), count)
 }

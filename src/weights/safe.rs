@@ -14,7 +14,8 @@ use serde::Deserializer;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 
 use super::decode::Element;
-use super::file::{Bytes, Data, Entry, Place, TENSORS_MAX};
+use super::file::{Data, Entry, Place, TENSORS_MAX};
+use super::store::{Bytes, Store};
 use super::{Weights, stored};
 use crate::graph::{Graph, ParamId};
 
@@ -25,8 +26,8 @@ const HEADER_MAX: usize = 16 << 20;
 const PREFIX: usize = 8;
 
 /// Reads the header of a file of `count` bytes, and nothing else.
-pub(super) fn read(bytes: Box<dyn Bytes>, count: usize) -> Result<(Vec<Entry>, Data), String> {
-    let header = header(bytes.as_ref(), count)?;
+pub(super) fn read(store: Store, count: usize) -> Result<(Vec<Entry>, Data), String> {
+    let header = header(store.bytes(), count)?;
     let data = PREFIX + header.len();
     let mut named = scan(&header)?;
     named.sort_by_key(|it| it.1.data_offsets);
@@ -44,10 +45,10 @@ pub(super) fn read(bytes: Box<dyn Bytes>, count: usize) -> Result<(Vec<Entry>, D
     }
     let entries = named.into_iter().map(|(name, info)| {
         let (from, to) = info.data_offsets;
-        let place = Place::Bytes(data + from..data + to);
+        let place = Place::Bytes((data + from) as u64..(data + to) as u64);
         Entry { name, dims: info.shape, element: element(info.dtype), place }
     });
-    Ok((entries.collect(), Data::Safetensors(bytes)))
+    Ok((entries.collect(), Data::Safetensors(store)))
 }
 
 /// The header's text.
@@ -167,6 +168,9 @@ pub fn save(weights: &Weights, graph: &Graph, path: &Path, each: &dyn Fn()) -> R
     })
 }
 
+/// The elements that are evaluated at a time, so that only the bytes of a tensor are whole in memory.
+const PIECE: usize = 1 << 16;
+
 /// A parameter that is evaluated when it is written.
 struct Lazy<'a> {
     weights: &'a Weights,
@@ -191,12 +195,20 @@ impl View for Lazy<'_> {
         {
             return bytemuck::cast_slice::<f32, u8>(&held.data).into();
         }
-        let data = self.weights.tensor(self.graph, self.id).data;
-        if cfg!(target_endian = "little") {
-            bytemuck::cast_slice::<f32, u8>(&data).to_vec().into()
-        } else {
-            data.iter().flat_map(|it| it.to_le_bytes()).collect::<Vec<u8>>().into()
+        let value = self.weights.value(self.graph, self.id);
+        let elements = value.shape().elements();
+        let mut bytes = Vec::with_capacity(4 * elements);
+        let mut piece = vec![0.0; elements.min(PIECE)];
+        for from in (0..elements).step_by(PIECE) {
+            let piece = &mut piece[..PIECE.min(elements - from)];
+            value.read(from, piece);
+            if cfg!(target_endian = "little") {
+                bytes.extend_from_slice(bytemuck::cast_slice(piece));
+            } else {
+                bytes.extend(piece.iter().flat_map(|it| it.to_le_bytes()));
+            }
         }
+        bytes.into()
     }
 
     fn data_len(&self) -> usize {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::file::File;
 use super::random::Draw;
+use super::store::Stored;
 use crate::graph::ParamId;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
@@ -41,8 +41,8 @@ pub struct Value {
 pub(super) enum Elements {
     /// They are in memory.
     Held(Arc<Tensor>),
-    /// They are the tensor of a file at this position among its entries.
-    Stored(File, usize),
+    /// They are in a file.
+    Stored(Stored),
     /// They are drawn.
     Drawn(Draw),
 }
@@ -72,7 +72,7 @@ impl Value {
     pub fn read(&self, from: usize, to: &mut [f32]) {
         match &self.elements {
             Elements::Held(tensor) => to.copy_from_slice(&tensor.data[from..][..to.len()]),
-            Elements::Stored(file, at) => file.decode_part(*at, from, to),
+            Elements::Stored(stored) => stored.read(from, to),
             Elements::Drawn(draw) => draw.part(from, to),
         }
         if let Some(factors) = &self.factors {
@@ -85,7 +85,7 @@ impl Value {
     pub fn identify(&self, take: &mut dyn FnMut(&[u8])) -> bool {
         match &self.elements {
             Elements::Held(tensor) => take(bytemuck::cast_slice(&tensor.data)),
-            Elements::Stored(file, at) => match file.identity(*at) {
+            Elements::Stored(stored) => match stored.identity() {
                 Some(it) => take(it.as_bytes()),
                 None => return false,
             },

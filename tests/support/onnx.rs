@@ -77,12 +77,11 @@ pub(crate) fn text(name: &str, it: &str) -> Attribute {
 
 /// A constant of f32.
 pub(crate) fn floats(name: &str, dims: &[i64], data: &[f32]) -> Tensor {
-    let bytes: Vec<u8> = data.iter().flat_map(|it| it.to_le_bytes()).collect();
     Tensor {
         name: name.to_owned(),
         dims: dims.to_vec(),
         data_type: proto::element::F32,
-        raw_data: bytes.into(),
+        raw_data: data.iter().flat_map(|it| it.to_le_bytes()).collect(),
         ..Tensor::default()
     }
 }

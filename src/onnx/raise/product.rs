@@ -1,7 +1,5 @@
 //! Matrix products.
 
-use std::sync::Arc;
-
 use super::arithmetic::binary;
 use super::{Handler, Raise, Step, Value};
 use crate::onnx::net::args;
@@ -74,7 +72,7 @@ fn times(constant: Constant, factor: f32) -> Constant {
         return constant;
     }
     let data = constant.floats().into_iter().map(|it| it * factor).collect();
-    Constant { data: Data::Real(Arc::new(data)), ..constant }
+    Constant { data: Data::real(data), ..constant }
 }
 
 fn matmul(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {

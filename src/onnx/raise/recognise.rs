@@ -74,15 +74,15 @@ impl Raise<'_> {
         if !(2..=CHANNELS_MAX).contains(&channels) || rank < 2 || matches!(b, Value::Made(_)) {
             return Ok(None);
         }
-        if !per_channel(minuend.shape.dims()) || !per_channel(&self.dims(b)?) {
+        if !per_channel(&minuend.dims) || !per_channel(&self.dims(b)?) {
             return Ok(None);
         }
-        let std = self.constant(b)?.floats();
-        if !std.iter().chain(&minuend.data).all(|it| it.is_finite()) || std.contains(&0.0) {
+        let (mean, std) = (minuend.floats(), self.constant(b)?.floats());
+        if !std.iter().chain(&mean).all(|it| it.is_finite()) || std.contains(&0.0) {
             return Ok(None);
         }
         let x = Made { id: x, dims: self.dims(a)?, element: self.element(a) };
-        let args = args().numbers("mean", &minuend.data).numbers("std", &std);
+        let args = args().numbers("mean", &mean).numbers("std", &std);
         self.map("normalise", args, &Value::Made(x)).map(Some)
     }
 

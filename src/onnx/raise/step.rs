@@ -1,10 +1,12 @@
 //! One node while it is raised: its operands and attributes.
 
 use super::Value;
+use crate::onnx::read::Model;
 use crate::onnx::{Fault, proto};
 
 /// One node while it is raised.
 pub(in crate::onnx) struct Step<'a> {
+    pub(in crate::onnx) model: &'a Model,
     pub(in crate::onnx) node: &'a proto::Node,
     pub(in crate::onnx) inputs: Vec<Value>,
     /// The version of the operators.
