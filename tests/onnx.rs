@@ -151,6 +151,27 @@ fn suppression_has_a_row_for_each_possible_pick() {
 }
 
 #[test]
+fn rows_that_only_a_run_counts_are_refused() {
+    let constants = [list("most", &[2]), list("places", &[2]), list("ends", &[0, 2])];
+    let suppress = node("NonMaxSuppression", "boxes x most", "picks", &[]);
+    let columns =
+        |which: &str, to: &str| node("Gather", &format!("picks {which}"), to, &[int("axis", 1)]);
+    let inputs = [input("boxes", element::F32, &[1, 3, 4]), x(&[1, 2, 3])];
+    for (nodes, why) in [
+        // The places alone, boxes by places, and scores by sample and place.
+        (vec![columns("places", "y")], "known only when the net runs"),
+        (vec![columns("places", "at"), node("GatherND", "boxes at", "y", &[])], "known only"),
+        (vec![columns("ends", "at"), node("GatherND", "x at", "y", &[])], "known only"),
+        (vec![node("Gather", "picks picks", "y", &[int("axis", 1)])], "known only"),
+        (vec![node("GatherND", "boxes ends", "y", &[])], "only to gather what a suppression picks"),
+    ] {
+        let nodes = [vec![suppress.clone()], nodes].concat();
+        let fault = fault(&model(13, &inputs, &nodes, &constants, &["y"])).to_string();
+        assert!(fault.contains(why), "{fault}");
+    }
+}
+
+#[test]
 fn layout_transposes_disappear() {
     let nodes = [
         node("Transpose", "x", "a", &[ints("perm", &[0, 3, 1, 2])]),

@@ -49,6 +49,8 @@ pub(super) enum Value {
     Known(Constant),
     /// A value of the net.
     Made(Made),
+    /// What a suppression picks.
+    Picks(detect::Picks),
 }
 
 /// A value of the net and what the file takes it for.
@@ -86,9 +88,6 @@ pub(super) struct Raise<'a> {
     values: HashMap<&'a str, Option<Value>>,
     /// Names of inputs of the net, for asking for their values.
     inputs: HashMap<Id, String>,
-    /// Values with more rows than the file's have, whose number only a run tells; and how many rows of -1 the
-    /// file's have behind those.
-    padded: HashMap<Id, usize>,
     /// What the layers of this node are called.
     label: String,
     taken: names::Taken,
@@ -115,7 +114,6 @@ pub(super) fn raise(
         net: Net::default(),
         values: HashMap::new(),
         inputs: HashMap::new(),
-        padded: HashMap::new(),
         label: String::new(),
         taken: names::Taken::default(),
         budget: Budget::of(usize::try_from(model.store.bytes().count()).unwrap_or(usize::MAX)),
@@ -210,12 +208,8 @@ impl<'a> Raise<'a> {
 
     fn raise_step(&mut self, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
         let operator = step.node.op_type.as_str();
-        let picks = step.inputs.iter().find_map(|it| match it {
-            Value::Made(made) => self.padded.get(&made.id).copied(),
-            _ => None,
-        });
-        if let Some(rows) = picks.filter(|_| !matches!(operator, "Identity" | "Cast")) {
-            return detect::of_picks(self, step, rows);
+        if step.inputs.iter().any(|it| matches!(it, Value::Picks(_))) {
+            return detect::of_picks(self, step);
         }
         let known = |it: &Value| matches!(it, Value::Absent | Value::Known(_) | Value::Stored(_));
         if fold::knows(operator) && step.inputs.iter().all(known) {
@@ -256,6 +250,7 @@ impl<'a> Raise<'a> {
             Value::Stored(at) => constant::dims(&self.model.graph.initializer[*at]),
             Value::Known(constant) => Ok(constant.dims.clone()),
             Value::Made(made) => Ok(made.dims.clone()),
+            Value::Picks(picks) => Ok(picks.dims(self)),
         }
     }
 
@@ -266,13 +261,14 @@ impl<'a> Raise<'a> {
             Value::Stored(at) => self.model.graph.initializer[*at].data_type,
             Value::Known(constant) => constant.element,
             Value::Made(made) => made.element,
+            Value::Picks(picks) => picks.element(),
         }
     }
 
     /// A value if it is constant.
     pub(super) fn known(&self, value: &Value) -> Result<Option<Constant>, Fault> {
         match value {
-            Value::Absent | Value::Made(_) => Ok(None),
+            Value::Absent | Value::Made(_) | Value::Picks(_) => Ok(None),
             Value::Stored(at) => self.stored(*at).map(Some),
             Value::Known(constant) => Ok(Some(constant.clone())),
         }
@@ -322,6 +318,7 @@ impl<'a> Raise<'a> {
                     ))
                 }
             }),
+            Value::Picks(_) => Err(detect::unknown()),
             value => self.known(value),
         }
     }
@@ -363,8 +360,10 @@ impl<'a> Raise<'a> {
 
     /// A value of the net; a constant becomes a layer that holds it.
     pub(super) fn made(&mut self, value: &Value) -> Result<Made, Fault> {
-        if let Value::Made(made) = value {
-            return Ok(made.clone());
+        match value {
+            Value::Made(made) => return Ok(made.clone()),
+            Value::Picks(picks) => return detect::made(self, picks),
+            Value::Absent | Value::Stored(_) | Value::Known(_) => {}
         }
         let constant = self.constant(value)?;
         let (dims, element) = (constant.dims.clone(), constant.element);
