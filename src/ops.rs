@@ -249,6 +249,9 @@ fn sized(constraint: &'static str, what: &str, dims: &[usize]) -> Result<Shape, 
     })
 }
 
+/// The most operands of an operator that takes any number, and the most arguments of a call.
+pub const OPERANDS_MAX: usize = 256;
+
 /// One row of the table: what `netc ops` and the diagnostics need to know without an instance.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {

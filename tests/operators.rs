@@ -106,7 +106,7 @@ fn broken_others() -> Vec<Broken> {
         ("resize", json!({"size": [4], "scale": [0]}), &[&[1, 2, 3]], "C2", "`scale` is [0.0]"),
         ("resize", json!({"size": [4], "at": "crop"}), &[&[1, 2, 3]], "C2", "`roi` is []"),
         ("resize", json!({"size": [65536, 65536]}), &[&[1, 2, 3, 3]], "C3", "would be"),
-        ("resize", json!({"size": [1], "mode": "linear", "antialias": true}), &[&[1, 2, 1 << 20]], "C3", "2^16 rows"),
+        ("resize", json!({"size": [1], "mode": "linear", "antialias": true}), &[&[1, 2, 1 << 20]], "C3", "2^16 elements"),
         ("slice", json!({"axis": 4}), &[&[1, 2, 3]], "C1", "`axis`"),
         ("slice", json!({"axis": 1, "from": 2, "to": 2}), &[&[1, 4]], "C2", "from 2 to 2"),
         ("slice", json!({"axis": 1, "to": 5}), &[&[1, 4]], "C2", "extent 4"),

@@ -135,11 +135,11 @@ pub(super) fn compile(
     let graph = passes::optimise(graph.clone(), &mut |_, _| {});
     phase::enter("planning");
     let mut plan = plan::plan(&graph, &options);
-    check_memory(terminal, &plan)?;
+    check_memory(terminal, &plan, machine.threads())?;
     if let Some(path) = &machine.tune {
         options.choices = tune::choices(terminal, path, &graph, weights, &options, code)?;
         plan = plan::plan(&graph, &options);
-        check_memory(terminal, &plan)?;
+        check_memory(terminal, &plan, machine.threads())?;
     }
     phase::enter("compiling");
     let entry = machine.cache().and_then(|it| cache::Entry::new(&it, &plan, &graph, weights));
@@ -160,8 +160,8 @@ pub(super) fn weight_bytes(plan: &Plan) -> u64 {
 }
 
 /// Whether the machine, or what the user allows of it, has room for a plan.
-fn check_memory(terminal: &Terminal, plan: &Plan) -> Result<(), Stop> {
-    let arena = plan.arena_bytes as u64;
+fn check_memory(terminal: &Terminal, plan: &Plan, threads: usize) -> Result<(), Stop> {
+    let arena = (plan.arena_bytes + plan.scratch_bytes * threads) as u64;
     let outside: u64 =
         plan.inputs.iter().chain(&plan.outputs).map(|it| 4 * it.1.elements() as u64).sum();
     let needed = arena + outside + weight_bytes(plan);

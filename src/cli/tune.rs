@@ -2,7 +2,7 @@
 //!
 //! ```json
 //! {"schema": 1, "choices": {
-//!   "[1, 64, 56, 56] to [1, 64, 56, 56], kernel 3x3": {
+//!   "[1, 64, 56, 56] to [1, 64, 56, 56], kernel 3x3, 8 lanes": {
 //!     "choice": "tile 6x16", "measured_ns": {"tile 6x16": 2301530, "tile 3x32": 2334122}}}}
 //! ```
 //!

@@ -81,7 +81,6 @@ impl Expander<'_> {
         let wants = match (least, most) {
             (_, 0) => "no value".to_owned(),
             (least, most) if least == most => format!("{least} value{}", plural(least)),
-            (least, usize::MAX) => format!("at least {least} values"),
             (least, most) => format!("{least} to {most} values"),
         };
         let message = format!("`{}` takes {wants}, here it has {operands}", entry.name);

@@ -8,7 +8,7 @@ use super::apply::plural;
 use super::frame::Frame;
 use super::value::{self, Flow, Math, Val};
 use crate::diag::{Diagnostic, Span, nearest};
-use crate::ops::{Entry, Given, Op, Value};
+use crate::ops::{Entry, Given, OPERANDS_MAX, Op, Value};
 use crate::syntax::ast::{self, BinaryOp, ExprKind};
 
 /// Arguments of a layer: values of the net to work on, and what is known when compiling.
@@ -40,7 +40,7 @@ fn size(value: &Value) -> usize {
 }
 
 /// So many arguments may one call have.
-const ARGS_MAX: usize = 256;
+const ARGS_MAX: usize = OPERANDS_MAX;
 
 /// So many arguments may be given by position.
 const POSITIONS_MAX: usize = 3;

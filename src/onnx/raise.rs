@@ -515,7 +515,8 @@ fn parse(layer: &str, args: &Arguments) -> Result<Op, Fault> {
 fn infer(op: &Op, shapes: &[&Shape]) -> Result<Shape, Fault> {
     let (least, most) = op.entry().arity;
     if !(least..=most).contains(&shapes.len()) {
-        return Err(Fault::new(format!("`{}` has {} operands", op.entry().name, shapes.len())));
+        let (name, found) = (op.entry().name, shapes.len());
+        return Err(Fault::new(format!("`{name}` takes {least} to {most} values, not {found}")));
     }
     op.infer(shapes).map_err(|it| Fault::new(it.message))
 }

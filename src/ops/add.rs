@@ -1,5 +1,5 @@
 use super::onnx::{Node, Operand};
-use super::{Args, Operator, Tolerance, Violation, broadcast};
+use super::{Args, OPERANDS_MAX, Operator, Tolerance, Violation, broadcast};
 use crate::nest::{Binary, Nest};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor};
@@ -28,7 +28,7 @@ pub struct Add;
 impl Operator for Add {
     const NAME: &'static str = "add";
 
-    const ARITY: (usize, usize) = (2, usize::MAX);
+    const ARITY: (usize, usize) = (2, OPERANDS_MAX);
 
     fn parse(_: &mut Args<'_>) -> Self {
         Add

@@ -1,5 +1,5 @@
 use super::onnx::{Node, Operand};
-use super::{Arg, Args, Operator, Value, Violation, axis, sized};
+use super::{Arg, Args, OPERANDS_MAX, Operator, Value, Violation, axis, sized};
 use crate::nest::{Affine, Buffer, Expr, Nest, Stage};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor};
@@ -30,7 +30,7 @@ pub struct Concat {
 impl Operator for Concat {
     const NAME: &'static str = "concat";
 
-    const ARITY: (usize, usize) = (2, usize::MAX);
+    const ARITY: (usize, usize) = (2, OPERANDS_MAX);
 
     const ARGS: &'static [Arg] =
         &[Arg::optional("axis", "a whole number", "1", "the axis along which they follow")];

@@ -1,5 +1,5 @@
 use super::onnx::{Node, Operand};
-use super::{Args, Operator, Violation, broadcast};
+use super::{Args, OPERANDS_MAX, Operator, Violation, broadcast};
 use crate::nest::{Binary, Nest};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor, max};
@@ -28,7 +28,7 @@ pub struct Max;
 impl Operator for Max {
     const NAME: &'static str = "max";
 
-    const ARITY: (usize, usize) = (2, usize::MAX);
+    const ARITY: (usize, usize) = (2, OPERANDS_MAX);
 
     fn parse(_: &mut Args<'_>) -> Self {
         Max

@@ -1,5 +1,5 @@
 use super::onnx::{Node, Operand};
-use super::{Args, Operator, Violation, broadcast};
+use super::{Args, OPERANDS_MAX, Operator, Violation, broadcast};
 use crate::nest::{Binary, Nest};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor, min};
@@ -28,7 +28,7 @@ pub struct Min;
 impl Operator for Min {
     const NAME: &'static str = "min";
 
-    const ARITY: (usize, usize) = (2, usize::MAX);
+    const ARITY: (usize, usize) = (2, OPERANDS_MAX);
 
     fn parse(_: &mut Args<'_>) -> Self {
         Min

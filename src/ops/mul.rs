@@ -1,5 +1,5 @@
 use super::onnx::{self, Node};
-use super::{Args, Operator, Tolerance, Violation, broadcast};
+use super::{Args, OPERANDS_MAX, Operator, Tolerance, Violation, broadcast};
 use crate::nest::{Binary, Nest};
 use crate::shape::Shape;
 use crate::tensor::{Exact, Tensor};
@@ -28,7 +28,7 @@ pub struct Mul;
 impl Operator for Mul {
     const NAME: &'static str = "mul";
 
-    const ARITY: (usize, usize) = (2, usize::MAX);
+    const ARITY: (usize, usize) = (2, OPERANDS_MAX);
 
     fn parse(_: &mut Args<'_>) -> Self {
         Mul

@@ -1,6 +1,6 @@
 //! The manual: a page for each operator, all from its own file.
 
-use super::{Entry, Op};
+use super::{Entry, OPERANDS_MAX, Op};
 
 impl Entry {
     /// The page in Markdown: heading, signature, what it takes, arguments, the doc comment.
@@ -9,7 +9,8 @@ impl Entry {
         match self.arity {
             (1, 1) => {}
             (least, most) if least == most => page += &format!("Takes {least} values.\n\n"),
-            (least, _) => page += &format!("Takes {least} or more values.\n\n"),
+            (least, OPERANDS_MAX) => page += &format!("Takes {least} or more values.\n\n"),
+            (least, most) => page += &format!("Takes {least} to {most} values.\n\n"),
         }
         if !self.args.is_empty() {
             page += "| argument | takes | default | meaning |\n|---|---|---|---|\n";

@@ -24,7 +24,8 @@ use crate::tensor::{Exact, Tensor};
 /// Constraints:
 /// - (C1) the input has channels and spatial axes, and `size` has one entry for each;
 /// - (C2) `scale` has one positive entry for each spatial axis, `roi` two;
-/// - (C3) the output keeps the limits of a tensor, and no row weighs more than 2^16 rows of the input.
+/// - (C3) the output keeps the limits of a tensor, no element weighs more than 2^16 elements of the input, and no axis
+///   has more than 2^24 weights.
 ///
 /// Source: ONNX `Resize`.
 ///
@@ -129,7 +130,10 @@ const ONNX_POSITIONS: &[&str] = &[
 ];
 const ONNX_ROUNDINGS: &[&str] = &["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"];
 const ROUNDINGS: &[&str] = &["prefer_floor", "prefer_ceil", "floor", "ceil"];
-const TAPS_MAX: usize = 1 << 16;
+/// The most elements of the input that one of the output weighs.
+const TAPS_MAX: f64 = (1 << 16) as f64;
+/// The most weights of all rows of an axis: they lie in the program.
+const WEIGHTS_MAX: f64 = (1 << 24) as f64;
 
 impl Operator for ResizeTo {
     const NAME: &'static str = "resize";
@@ -260,13 +264,16 @@ impl Operator for ResizeTo {
             return Err(Violation::new("C2", message)
                 .help("give one scale an axis, above 0; two numbers for `roi`"));
         }
-        if let Some(axis) =
-            (0..axes).find(|&it| self.reach(it, input.spatial()[it]) > TAPS_MAX as f64)
-        {
-            let message =
-                format!("a row of axis {axis} would weigh more than 2^16 rows of {input}");
+        let reach = |axis: usize| self.reach(axis, input.spatial()[axis]);
+        let fault = if (0..axes).map(reach).product::<f64>() > TAPS_MAX {
+            Some(format!("an element would weigh more than 2^16 elements of {input}"))
+        } else {
+            let far = (0..axes).find(|&it| reach(it) * self.size[it] as f64 > WEIGHTS_MAX);
+            far.map(|axis| format!("axis {axis} would have more than 2^24 weights"))
+        };
+        if let Some(message) = fault {
             return Err(
-                Violation::new("C3", message).help("shrink in two steps, or without `antialias`")
+                Violation::new("C3", message).help("resize in two steps, or without `antialias`")
             );
         }
         sized("C3", "the output", &[&input.dims()[..2], &self.size].concat())

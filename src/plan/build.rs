@@ -180,7 +180,10 @@ impl Builder<'_> {
             )
         };
         let ways = ways.into_iter().map(candidate).collect();
-        Choice::take(found.key(input, output), ways, &self.options.choices)
+        let lanes = if self.options.processor.wide { 2 * LANES } else { LANES };
+        let exact = if self.options.algorithms == Algorithms::Exact { ", exact" } else { "" };
+        let key = format!("{}, {lanes} lanes{exact}", found.key(input, output));
+        Choice::take(key, ways, &self.options.choices)
     }
 
     /// Whether tiles can read the operand: a layer's value is blocked; an input is copied if need be.

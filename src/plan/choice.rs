@@ -17,7 +17,7 @@ pub struct Candidate {
 /// The ways to compute a step, and which was taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// What is computed: steps with equal keys have equal candidates, in any net.
+    /// What is computed, and what with: steps with equal keys have equal candidates, in any net.
     pub key: String,
     /// The ways, the one that the cost model expects to be the fastest first.
     pub candidates: Vec<Candidate>,

@@ -42,9 +42,18 @@ fn half_cycles(wide: bool, pixels: usize, vectors: usize) -> usize {
 /// `steps` is what each result sums over.
 #[must_use]
 pub fn row(wide: bool, width: usize, vectors: usize, steps: usize) -> Vec<(usize, usize)> {
-    let (_, last) = cover(wide, width, vectors, steps);
     let mut counts = [0; registers(true)];
     let mut left = width;
+    if let Some(more) = width.checked_sub(LONG) {
+        // The tile that takes the least time a pixel covers all but an end.
+        let cost = |it: usize| steps * half_cycles(wide, it, vectors) + CALL;
+        let fitting = (1..).take_while(|&it| fits(wide, it, vectors));
+        let best = fitting.min_by(|&a, &b| (cost(a) * b).cmp(&(cost(b) * a)));
+        let best = best.expect("one pixel always fits");
+        counts[best] = more / best;
+        left -= more / best * best;
+    }
+    let (_, last) = cover(wide, left, vectors, steps);
     while left > 0 {
         counts[last[left]] += 1;
         left -= last[left];
@@ -81,6 +90,8 @@ pub fn cost(wide: bool, width: usize, blocks: usize, steps: usize) -> usize {
     options(wide, width, blocks, steps)[0].1
 }
 
+/// Of rows longer than this all but an end is covered by one kind of tile.
+const LONG: usize = 4096;
 /// Rows longer than this are costed as if they were as long.
 const ROW: usize = 256;
 
@@ -143,7 +154,7 @@ mod tests {
             .into_iter()
             .flat_map(|(wide, vectors)| vectors.map(move |it| (wide, it)))
         {
-            for width in 1..=120 {
+            for width in (1..=120).chain([4095, 4096, 4097, 50_000]) {
                 let tiles = row(wide, width, vectors, 64);
                 assert!(tiles.iter().all(|it| fits(wide, it.0, vectors)));
                 assert_eq!(tiles.iter().map(|it| it.0 * it.1).sum::<usize>(), width);

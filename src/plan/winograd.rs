@@ -200,12 +200,12 @@ pub(super) fn ways(
     let mut all = direct(processor, found, output, weights);
     if is_eligible(found) {
         for scheme in Scheme::ALL.into_iter().filter(|it| it.taps == found.windows[0].kernel) {
-            let mut cuts: Vec<_> = cuts(processor.wide, found, output, scheme)
-                .map(|cut| (Way::Winograd(cut), cost(processor, found, output, &cut, weights)))
-                .collect();
-            cuts.sort_by_key(|it| it.1);
-            cuts.dedup_by_key(|it| it.0);
-            all.extend(cuts.into_iter().take(CUTS));
+            // Which cuts are candidates does not depend on the rest of the net.
+            let mut cuts: Vec<_> = cuts(processor.wide, found, output, scheme).collect();
+            cuts.sort_by_cached_key(|it| cost(processor, found, output, it, usize::MAX));
+            let best = cuts.into_iter().take(CUTS);
+            let cost = |cut: &Cut| cost(processor, found, output, cut, weights);
+            all.extend(best.map(|it| (Way::Winograd(it), cost(&it))));
         }
     }
     all.sort_by_key(|it| it.1);
@@ -234,7 +234,7 @@ fn cuts<'a>(
     let [rows, columns] = [0, 1].map(|axis| tiles(output.spatial()[axis], scheme.outputs));
     let divisors = |of: usize| (1..=of).filter(move |it| of.is_multiple_of(*it));
     let whole = divisors(rows).map(move |it| (it, columns));
-    let part = divisors(columns).map(|it| (1, it));
+    let part = divisors(columns).filter(move |it| *it < columns).map(|it| (1, it));
     whole.chain(part).filter_map(move |(rows, columns)| {
         let width = rows * columns;
         let blocks = found.out_channels.div_ceil(LANES);
