@@ -295,6 +295,19 @@ fn mistaken_arguments_are_complaints() {
 }
 
 #[test]
+fn the_bounds_of_all_operators_are_told() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/numerics.md");
+    let text = std::fs::read_to_string(path).expect("the page is there");
+    for entry in netc::ops::Op::TABLE {
+        let source =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/ops/{}.rs", entry.name));
+        let source = std::fs::read_to_string(&source).expect("an operator is a file of its name");
+        let told = text.contains(&format!("`{}`", entry.name));
+        assert!(told || !source.contains("fn tolerance"), "{} may be off, unsaid", entry.name);
+    }
+}
+
+#[test]
 fn the_manual_is_fresh() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operators.md");
     let want = netc::ops::reference();
