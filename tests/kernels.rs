@@ -1,4 +1,5 @@
-//! Compiled loops against the definition of nests: random stages over random layouts.
+//! Compiled code against definitions: loops over random layouts against their nests, nets in all ways against the
+//! reference.
 
 #[path = "kernels/case.rs"]
 mod case;
@@ -13,9 +14,17 @@ mod guard;
 mod math;
 #[path = "kernels/net.rs"]
 mod net;
+#[path = "kernels/operators.rs"]
+mod operators;
 #[path = "kernels/pools.rs"]
 mod pools;
+#[path = "kernels/program.rs"]
+mod program;
+#[path = "kernels/samples.rs"]
+mod samples;
 #[path = "kernels/stages.rs"]
 mod stages;
 #[path = "kernels/tiles.rs"]
 mod tiles;
+#[path = "kernels/ways.rs"]
+mod ways;

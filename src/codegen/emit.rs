@@ -8,17 +8,18 @@ use cranelift::prelude::*;
 use super::linear::Linear;
 use crate::plan::{BufferId, Home, Plan};
 
-/// What every routine gets, as the running program lays it out.
+/// What every routine gets, as the running program lays it out. Code touches nothing outside this memory, of any
+/// alignment; tests put guards right behind it and right before it.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Context {
-    /// The arena.
+    /// The arena, of the plan's `arena_bytes`; zero where no step has written yet.
     pub arena: *mut f32,
-    /// The packed parameters and constant tables.
+    /// The packed parameters and constant tables: all of [`super::Blob::as_slice`].
     pub blob: *const f32,
-    /// The caller's inputs.
+    /// The caller's inputs, of their shapes' elements each; only read.
     pub inputs: *const *const f32,
-    /// The caller's outputs.
+    /// The caller's outputs, of their shapes' elements each.
     pub outputs: *const *mut f32,
     /// Memory of the calling thread alone, of the plan's `scratch_bytes`.
     pub scratch: *mut f32,

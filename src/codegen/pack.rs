@@ -15,7 +15,8 @@ pub(super) use pieces::Pieces;
 /// Elements in a cache line: every parameter begins on one.
 const LINE: usize = ALIGNMENT / size_of::<f32>();
 
-/// What generated code reads and nobody writes.
+/// What generated code reads and nobody writes. A vector that begins in a parameter or table may end behind it, in what
+/// follows; behind the last one lies a line for that.
 #[derive(Debug)]
 pub struct Blob {
     memory: Floats,
@@ -63,7 +64,6 @@ impl Blob {
             let len = bits.len();
             tables.entry(bits).or_insert_with(|| reserve(len));
         });
-        // A vector at the last element of a parameter reads up to seven past it.
         let mut memory = Floats::zeroed(end + LINE);
         let slice = memory.as_mut_slice();
         for (bits, &at) in sorted(&tables) {

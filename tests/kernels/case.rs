@@ -15,6 +15,13 @@ use netc::tensor::Tensor;
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
+    /// A generator that has forgotten how much alike neighbouring seeds are.
+    pub(crate) fn seeded(seed: u64) -> Random {
+        let mut random = Random(seed * 0x9e37_79b9);
+        (0..9).for_each(|_| assert_ne!(random.next(), 0));
+        random
+    }
+
     pub(crate) fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -29,6 +36,10 @@ impl Random {
 
     pub(crate) fn flip(&mut self) -> bool {
         self.next().is_multiple_of(2)
+    }
+
+    pub(crate) fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.between(0, all.len() - 1)]
     }
 
     /// Multiples of 1/64 between -2 and 2: sums of few products are exact.

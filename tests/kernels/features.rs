@@ -1,15 +1,16 @@
-//! Emitted code uses no instruction that its target lacks: all of it is decoded, for every model of the project.
+//! Emitted code uses no instruction that its target lacks: all of it is decoded, for models of the project here and
+//! for every net that [`crate::ways`] compiles.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use iced_x86::{CpuidFeature, Decoder, DecoderOptions, FlowControl, Instruction};
-use netc::codegen::{self, Cpu, Options};
+use netc::codegen::{self, Code, Cpu, Options};
 use netc::diag::Source;
 use netc::elaborate;
 use netc::graph::{Graph, ParamId};
 use netc::model::build;
-use netc::plan::{self, Processor, plan};
+use netc::plan::{self, Kernel, Plan, Processor, plan};
 use netc::weights::{Value, Values};
 
 /// Values of parameters do not matter for the code.
@@ -113,20 +114,37 @@ fn reached(code: &[u8]) -> Vec<Instruction> {
     all
 }
 
-/// The features that the code of a graph uses; all of them must be the target's.
-fn used(graph: &Graph, cpu: Cpu, options: &plan::Options) -> BTreeSet<String> {
-    let allowed = match cpu {
+/// The features that a step's tiles may use: those of the target that their width needs.
+fn of_tiles(kernel: &Kernel, target: &[CpuidFeature]) -> Vec<CpuidFeature> {
+    let wide = match kernel {
+        Kernel::Contract(it) => it.wide,
+        Kernel::Depthwise(it) => it.wide,
+        Kernel::Winograd(it) => it.cut.wide,
+        Kernel::Pool(_) | Kernel::Loops(_) | Kernel::Suppress(_) => false,
+    };
+    let has = |it: CpuidFeature| target.contains(&it);
+    let lanes = has(CpuidFeature::AVX2) && has(CpuidFeature::FMA);
+    let beyond = |it: &&CpuidFeature| format!("{it:?}").starts_with("AVX512");
+    if wide || !lanes {
+        return target.to_vec();
+    }
+    target.iter().filter(|it| !beyond(it)).copied().collect()
+}
+
+/// Asserts that the code of a plan uses only what its target has; gives what it uses.
+pub(crate) fn check(plan: &Plan, code: &Code, cpu: Cpu) -> BTreeSet<String> {
+    let target = match cpu {
         Cpu::Baseline => BASELINE.to_vec(),
         Cpu::Native => [BASELINE, &native()].concat(),
     };
-    let plan = plan(graph, options);
-    let code =
-        codegen::compile(&plan, &AlreadyPacked, &Options { cpu, texts: true, verify: false });
     let mut used = BTreeSet::new();
-    for step in 0..plan.steps.len() {
-        for bytes in code.machine_code(step) {
+    for (at, step) in plan.steps.iter().enumerate() {
+        let [routine, tiles @ ..] = code.machine_code(at) else { panic!("texts are kept") };
+        let of_tiles = of_tiles(&step.kernel, &target);
+        let allowed = [&target].into_iter().chain(std::iter::repeat(&of_tiles));
+        for (bytes, allowed) in [routine].into_iter().chain(tiles).zip(allowed) {
             for instruction in reached(bytes) {
-                check(&instruction, &allowed, &plan.steps[step].path);
+                check_instruction(&instruction, allowed, &step.path);
                 used.extend(instruction.cpuid_features().iter().map(|it| format!("{it:?}")));
             }
         }
@@ -134,11 +152,19 @@ fn used(graph: &Graph, cpu: Cpu, options: &plan::Options) -> BTreeSet<String> {
     used
 }
 
-fn check(instruction: &Instruction, allowed: &[CpuidFeature], path: &str) {
+fn check_instruction(instruction: &Instruction, allowed: &[CpuidFeature], path: &str) {
     assert!(!instruction.is_invalid(), "{path}: no instruction at {:#x}", instruction.ip());
     let code = instruction.code();
     let lacks = instruction.cpuid_features().iter().find(|it| !allowed.contains(it));
     assert_eq!(lacks, None, "{path}: {code:?} is beyond the target");
+}
+
+/// The features that the code of a graph uses; all of them must be the target's.
+fn used(graph: &Graph, cpu: Cpu, options: &plan::Options) -> BTreeSet<String> {
+    let plan = plan(graph, options);
+    let code =
+        codegen::compile(&plan, &AlreadyPacked, &Options { cpu, texts: true, verify: false });
+    check(&plan, &code, cpu)
 }
 
 #[test]

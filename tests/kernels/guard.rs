@@ -1,200 +1,163 @@
-//! Code that stays in its buffers and goes away with its owner.
-#![cfg(target_os = "linux")]
+//! Code with all its memory between guards: each buffer ends or begins where the process may touch nothing, so that
+//! one byte too many, read or written, ends it. What code may read beyond a value, such as the line behind the
+//! parameters, is part of the buffer.
+//!
+//! A fault ends the tests without a word; with `--nocapture` the last lines name the case.
 
-use std::ffi::c_void;
-
-use netc::codegen::{self, Code, Context, Cpu, Options};
-use netc::graph::ParamId;
-use netc::ops::Value;
-use netc::plan::{self, Home, Plan, plan};
-use netc::program::Program;
+use netc::codegen::{Code, Context};
+use netc::nest::interpret::for_each_point;
+use netc::plan::{Home, LANES, Plan, View};
 use netc::tensor::Tensor;
-use netc::weights::Weights;
+use region::{Allocation, Protection};
 
-use crate::case::Random;
-use crate::net::Net;
-
-unsafe extern "C" {
-    fn mmap(
-        at: *mut c_void,
-        bytes: usize,
-        access: i32,
-        flags: i32,
-        file: i32,
-        from: i64,
-    ) -> *mut c_void;
-    fn mprotect(at: *mut c_void, bytes: usize, access: i32) -> i32;
-    fn munmap(at: *mut c_void, bytes: usize) -> i32;
+/// The page that a buffer lies flush against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flush {
+    Begin,
+    End,
 }
 
-const PAGE: usize = 4096;
-const NONE: i32 = 0;
-const READ: i32 = 1;
-const READ_WRITE: i32 = 3;
-
-/// Numbers between two pages that nobody may touch, flush against the first or the second.
+/// Numbers between two pages that nobody may touch.
 struct Guarded {
-    map: *mut c_void,
-    bytes: usize,
-    data: *mut f32,
+    pages: Allocation,
+    /// Bytes from the first page to the numbers.
+    skip: usize,
     len: usize,
 }
 
 impl Guarded {
-    fn new(numbers: &[f32], at_end: bool, access: i32) -> Guarded {
-        let inner = (numbers.len() * 4).next_multiple_of(PAGE).max(PAGE);
-        let bytes = inner + 2 * PAGE;
-        // SAFETY: a private anonymous mapping of this test's own; the numbers fit between its guards.
+    fn new(numbers: &[f32], flush: Flush, access: Protection) -> Guarded {
+        let page = region::page::size();
+        let bytes = size_of_val(numbers);
+        let inner = bytes.next_multiple_of(page).max(page);
+        let pages = region::alloc(inner + 2 * page, Protection::NONE).unwrap();
+        let room = if flush == Flush::End { inner - bytes } else { 0 };
+        let mut guarded = Guarded { pages, skip: page + room, len: numbers.len() };
+        let inside = guarded.pages.as_ptr::<u8>().wrapping_add(page);
+        // SAFETY: the pages between the first and the last are this value's own, and the numbers fit into them.
         unsafe {
-            let map = mmap(std::ptr::null_mut(), bytes, NONE, 0x22, -1, 0);
-            assert_ne!(map as isize, -1, "no memory");
-            let start = map.byte_add(PAGE);
-            assert_eq!(mprotect(start, inner, READ_WRITE), 0);
-            let skip = if at_end { inner - numbers.len() * 4 } else { 0 };
-            let data = start.byte_add(skip).cast::<f32>();
-            data.copy_from_nonoverlapping(numbers.as_ptr(), numbers.len());
-            assert_eq!(mprotect(start, inner, access), 0);
-            Guarded { map, bytes, data, len: numbers.len() }
+            region::protect(inside, inner, Protection::READ_WRITE).unwrap();
+            guarded.data().copy_from_nonoverlapping(numbers.as_ptr(), numbers.len());
+            region::protect(inside, inner, access).unwrap();
         }
+        guarded
+    }
+
+    fn data(&mut self) -> *mut f32 {
+        self.pages.as_mut_ptr::<u8>().wrapping_add(self.skip).cast()
     }
 
     fn numbers(&self) -> &[f32] {
-        // SAFETY: the mapping holds so many numbers and lives as long as `self`.
-        unsafe { std::slice::from_raw_parts(self.data, self.len) }
+        let data = self.pages.as_ptr::<u8>().wrapping_add(self.skip).cast();
+        // SAFETY: so many numbers were written there, which may be read while the pages live.
+        unsafe { std::slice::from_raw_parts(data, self.len) }
     }
 }
 
-impl Drop for Guarded {
-    fn drop(&mut self) {
-        // SAFETY: the mapping is this value's own and nothing points into it any more.
-        unsafe { munmap(self.map, self.bytes) };
+/// The plan with every buffer of its arena as memory of its own: outputs behind those that it has.
+pub(crate) fn apart(plan: &Plan) -> Plan {
+    let mut plan = plan.clone();
+    let mut outputs = plan.outputs.len();
+    for buffer in &mut plan.buffers {
+        if matches!(buffer.home, Home::Arena(_)) {
+            buffer.home = Home::Output(outputs);
+            outputs += 1;
+        }
+    }
+    plan.arena_bytes = 0;
+    plan
+}
+
+/// Runs the code of a plan between guards, on both sides, and some units at a time; the outputs must be as expected,
+/// and a halo must stay zero.
+pub(crate) fn check(plan: &Plan, code: &Code, inputs: &[&[f32]], expected: &[Tensor]) {
+    for (flush, parts) in [(Flush::End, 1), (Flush::Begin, 3)] {
+        let outputs = run(plan, code, inputs, flush, parts);
+        for (tensor, found) in expected.iter().zip(&outputs) {
+            // Subnormal numbers are not flushed here.
+            let same =
+                |(a, b): (&f32, &f32)| (a - b).abs() < 1e-30 || a.is_nan() && b.is_nan() || a == b;
+            assert!(tensor.data.iter().zip(found).all(same), "{flush:?} {parts}\n{plan}");
+        }
+        let poisoned = poisoned(plan);
+        for ((found, first), at) in outputs.iter().zip(&poisoned).zip(0..) {
+            let kept = |(found, first): (&f32, &f32)| first.is_nan() || found.to_bits() == 0;
+            assert!(found.iter().zip(first).all(kept), "the halo of output {at}\n{plan}");
+        }
     }
 }
 
-/// Runs a plan all of whose buffers lie alone between guards; gives the values of its outputs.
-fn run_guarded(
-    plan: &Plan,
-    code: &Code,
-    inputs: &[Vec<f32>],
-    at_end: bool,
-    split: i64,
-) -> Vec<Vec<f32>> {
-    let blob = Guarded::new(code.blob().as_slice(), at_end, READ);
-    let scratch = Guarded::new(&vec![f32::NAN; plan.scratch_bytes / 4], at_end, READ_WRITE);
-    let buffers: Vec<Guarded> = plan
-        .buffers
-        .iter()
-        .enumerate()
-        .map(|(at, buffer)| match inputs.get(at) {
-            Some(data) => Guarded::new(data, at_end, READ),
-            None => Guarded::new(&vec![0.0; buffer.elements], at_end, READ_WRITE),
-        })
-        .collect();
-    let pointers: Vec<*mut f32> = buffers.iter().map(|it| it.data).collect();
+/// What outputs hold before a run: NaN where steps write, zero in halos.
+fn poisoned(plan: &Plan) -> Vec<Vec<f32>> {
+    let mut outputs = Vec::new();
+    for buffer in &plan.buffers {
+        if let Home::Output(at) = buffer.home {
+            if outputs.len() <= at {
+                outputs.resize(at + 1, Vec::new());
+            }
+            outputs[at] = vec![0.0; buffer.elements];
+        }
+    }
+    for view in plan.steps.iter().flat_map(|it| it.temps.iter().chain([&it.output])) {
+        if let Home::Output(at) = plan.buffers[view.buffer.0].home {
+            for_each_element(view, &mut |it| outputs[at][it] = f32::NAN);
+        }
+    }
+    outputs
+}
+
+/// The elements that a view owns without its halo.
+fn for_each_element(view: &View, visit: &mut dyn FnMut(usize)) {
+    let mut dims = view.shape.dims().to_vec();
+    if view.blocked {
+        dims[1] = dims[1].next_multiple_of(LANES);
+    }
+    for_each_point(&dims, &mut |place| visit(view.at(place)));
+}
+
+/// The outputs of one run, the units of each step in so many parts.
+fn run(plan: &Plan, code: &Code, inputs: &[&[f32]], flush: Flush, parts: i64) -> Vec<Vec<f32>> {
+    let guarded = |numbers: &[f32]| Guarded::new(numbers, flush, Protection::READ_WRITE);
+    let constant = |numbers: &[f32]| Guarded::new(numbers, flush, Protection::READ);
+    let mut blob = constant(code.blob().as_slice());
+    let mut scratch = guarded(&vec![f32::NAN; plan.scratch_bytes / size_of::<f32>()]);
+    let mut arena = guarded(&vec![0.0; plan.arena_bytes / size_of::<f32>()]);
+    let mut inputs: Vec<Guarded> = inputs.iter().map(|it| constant(it)).collect();
+    let mut outputs: Vec<Guarded> = poisoned(plan).iter().map(|it| guarded(it)).collect();
+    let inputs: Vec<*const f32> = inputs.iter_mut().map(|it| it.data().cast_const()).collect();
+    let to: Vec<*mut f32> = outputs.iter_mut().map(Guarded::data).collect();
     let context = Context {
-        arena: std::ptr::null_mut(),
-        blob: blob.data,
-        inputs: std::ptr::null(),
-        outputs: pointers.as_ptr(),
-        scratch: scratch.data,
+        arena: arena.data(),
+        blob: blob.data(),
+        inputs: inputs.as_ptr(),
+        outputs: to.as_ptr(),
+        scratch: scratch.data(),
     };
     for step in 0..plan.steps.len() {
         let units = code.units(step);
-        for (begin, end) in [(0, units / split), (units / split, units)] {
-            // SAFETY: every buffer of the plan has its pointer in the context, and nobody else computes.
+        for part in 0..parts {
+            let (begin, end) = (units * part / parts, units * (part + 1) / parts);
+            // SAFETY: the context points to memory of the sizes that the plan asks for, which nobody else uses.
             unsafe { code.routine(step)(&raw const context, begin, end) };
         }
     }
-    buffers.iter().map(|it| it.numbers().to_vec()).collect()
-}
-
-fn net(seed: u64) -> Net {
-    let mut random = Random(seed * 0x9e37_79b9);
-    (0..9).for_each(|_| assert_ne!(random.next(), 0));
-    let space = [random.between(4, 11), random.between(4, 11)];
-    let (mut net, x) = Net::new(&[random.between(1, 2), random.between(1, 9), space[0], space[1]]);
-    let channels = [7, 8, 20, 40][random.between(0, 3)];
-    let a = net.conv(x, channels, [3, random.between(1, 2), 1, 1, 1]);
-    let a = net.add("relu", &[], &[a]);
-    let b = net.conv(a, channels, [3, 1, 1, 1, channels]);
-    let b = net.add("silu", &[], &[b]);
-    let c = net.conv(b, channels, [1, 1, 0, 1, 1]);
-    let c = net.add("add", &[], &[c, a]);
-    let pool = [("kernel", Value::Int(2)), ("stride", Value::Int(1)), ("pad", Value::Int(1))];
-    let d = net.add("maxpool", &pool, &[c]);
-    let e = net.add("avgpool", &pool, &[c]);
-    let f = net.add("concat", &[], &[d, e]);
-    let f = net.add("upsample", &[("factor", Value::Int(2))], &[f]);
-    let g = net.add("flatten", &[], &[f]);
-    let g = net.add("fc", &[("features", Value::Int(11))], &[g]);
-    net.with_output(g)
+    outputs.iter().map(|it| it.numbers().to_vec()).collect()
 }
 
 #[test]
-fn no_step_leaves_its_buffers() {
-    for seed in 1..=8 {
-        let net = net(seed);
-        let graph = netc::passes::optimise(net.graph, &mut |_, _| {});
-        let weights = Weights::random(&graph, seed);
-        let tensor = |id: ParamId| weights.tensor(&graph, id);
-        let kept = plan(&graph, &plan::Options { keep_all: true, ..Default::default() });
-        let mut random = Random(seed);
-        let input = random.tensor(&kept.inputs[0].1).data;
-        for cpu in [Cpu::Native, Cpu::Baseline] {
-            let options = Options { cpu, ..Options::default() };
-            let expected = Program::compile(&kept, &tensor, &options).run(&[&input], 1).unwrap();
-            let mut apart = kept.clone();
-            let mut inputs = Vec::new();
-            for (at, buffer) in apart.buffers.iter_mut().enumerate() {
-                if buffer.home == Home::Input(0) {
-                    assert_eq!(at, 0, "the input is placed first");
-                    inputs.push(input.clone());
-                }
-                buffer.home = Home::Output(at);
-            }
-            let code = codegen::compile(&apart, &tensor, &options);
-            let output = apart.steps.last().unwrap().output.buffer.0;
-            for (at_end, split) in [(true, 1), (false, 1), (true, 3)] {
-                let got = run_guarded(&apart, &code, &inputs, at_end, split);
-                let close = expected[0].data.iter().zip(&got[output]);
-                // Subnormal numbers are not flushed here.
-                assert!(close.clone().all(|(a, b)| (a - b).abs() < 1e-30), "{cpu:?} {kept}");
-            }
+fn guards_are_where_they_should_be() {
+    for flush in [Flush::Begin, Flush::End] {
+        for len in [0, 1, 7, 1024, 1025] {
+            let numbers = vec![1.5; len];
+            let guarded = Guarded::new(&numbers, flush, Protection::READ);
+            assert_eq!(guarded.numbers(), numbers);
+            let begin = guarded.numbers().as_ptr().addr();
+            let beyond = match flush {
+                Flush::Begin => begin - 1,
+                Flush::End => begin + 4 * len,
+            };
+            let access = |at: usize| region::query(at as *const u8).unwrap().protection();
+            assert_eq!(access(beyond), Protection::NONE, "{flush:?} {len}");
         }
     }
-}
-
-#[test]
-fn no_page_is_both_written_and_executed() {
-    let (mut net, x) = Net::new(&[1, 8]);
-    let y = net.add("relu", &[], &[x]);
-    let net = net.with_output(y);
-    let program = Program::compile(
-        &plan(&net.graph, &plan::Options::default()),
-        &|_: ParamId| -> Tensor { panic!("no parameters") },
-        &Options { texts: true, ..Options::default() },
-    );
-    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-    assert!(maps.lines().all(|it| !it.split(' ').nth(1).unwrap().starts_with("rwx")));
-    let last = program.paths().len() - 1;
-    assert!(program.code().clif(last).contains("function"));
-    assert!(program.code().asm(last).contains("ret"));
-}
-
-#[test]
-fn wrong_inputs_are_refused() {
-    let (mut net, x) = Net::new(&[1, 8]);
-    let y = net.add("relu", &[], &[x]);
-    let net = net.with_output(y);
-    let program = Program::compile(
-        &plan(&net.graph, &plan::Options::default()),
-        &|_: ParamId| -> Tensor { panic!("no parameters") },
-        &Options::default(),
-    );
-    let mut session = program.session(2);
-    let error =
-        |it: Result<&[netc::tensor::Tensor], netc::program::RunError>| it.unwrap_err().to_string();
-    assert_eq!(error(session.run(&[])), "the net takes 1 inputs, 0 were given");
-    assert_eq!(error(session.run(&[&[1.0; 7]])), "input `x` has 8 values, 7 were given");
-    assert_eq!(session.run(&[&[1.0; 8]]).unwrap()[0].data, [1.0; 8]);
 }

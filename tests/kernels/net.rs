@@ -57,6 +57,10 @@ impl Net {
         self.graph.add_layer(path, Span::default(), layer, operands.to_vec(), output)
     }
 
+    pub(crate) fn add_input(&mut self, name: &str, shape: &Shape) -> NodeId {
+        self.graph.add_input(name, shape.clone(), Span::default())
+    }
+
     pub(crate) fn shape(&self, node: NodeId) -> &Shape {
         &self.graph.node(node).shape
     }

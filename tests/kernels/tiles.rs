@@ -1,88 +1,25 @@
-//! Whole graphs, compiled, against the reference layer by layer: tiles, epilogues, shared memory.
+//! Nets of several layers in all ways: tiles, epilogues, shared memory, threads.
 
-use netc::codegen::{Cpu, Options};
+use netc::codegen::Options;
 use netc::graph::{NodeId, ParamId};
-use netc::interpret;
 use netc::ops::Value;
-use netc::passes;
-use netc::plan::{self, Algorithms, Processor, plan};
+use netc::plan::{self, Algorithms, Cut, plan};
 use netc::program::Program;
-use netc::shape::Shape;
-use netc::tensor::Tensor;
-use netc::verify;
 use netc::weights::Weights;
 
 use crate::case::Random;
 use crate::net::Net;
+use crate::ways::{self, bits};
 
-/// Compiles a graph in all ways and compares.
-pub(crate) fn check(net: Net, last: NodeId, seed: u64) {
-    check_with(net, last, seed, Algorithms::Fastest);
-}
-
-fn check_with(net: Net, last: NodeId, seed: u64, algorithms: Algorithms) {
-    for processor in [Processor::NARROW, Processor::WIDE] {
-        check_for(net.clone(), last, seed, algorithms, processor);
-    }
-}
-
-fn check_for(mut net: Net, last: NodeId, seed: u64, algorithms: Algorithms, processor: Processor) {
-    net.graph.add_output("y", last);
-    let weights = Weights::random(&net.graph, seed);
-    let graph = passes::optimise(net.graph, &mut |_, _| {});
-    let mut random = Random(seed * 77 + 1);
-    let shapes: Vec<Shape> =
-        graph.inputs().iter().map(|&it| graph.node(it).shape.clone()).collect();
-    let inputs: Vec<Tensor> = shapes.iter().map(|it| random.tensor(it)).collect();
-    let data: Vec<&[f32]> = inputs.iter().map(|it| it.data.as_slice()).collect();
-    let tensor = |id: ParamId| weights.tensor(&graph, id);
-    let options = plan::Options { algorithms, processor, ..Default::default() };
-    let tight = plan(&graph, &options);
-    let kept = plan(&graph, &plan::Options { keep_all: true, ..options });
-    let mut results = Vec::new();
-    for cpu in [Cpu::Native, Cpu::Baseline] {
-        let options = Options { cpu, verify: true, ..Options::default() };
-        let program = Program::compile(&kept, &tensor, &options);
-        let mut session = program.session(1);
-        session.poison(&kept.values.iter().map(|it| it.1.clone()).collect::<Vec<_>>());
-        session.run(&data).unwrap();
-        let value = |id: NodeId| match graph.inputs().iter().position(|it| *it == id) {
-            Some(at) => inputs[at].clone(),
-            None => {
-                let view = &program.values().iter().find(|it| it.0 == id).unwrap().1;
-                session.read(view).unwrap()
-            }
-        };
-        for layer in verify::layers(&graph, &tensor, &value, &|id| kept.spread(id)) {
-            assert!(layer.ok, "{cpu:?} {layer:?}\n{graph}\n{kept}");
-        }
-        let first = session.outputs().to_vec();
-        let program = Program::compile(&tight, &tensor, &options);
-        for threads in 1..=3 {
-            let mut session = program.session(threads);
-            session.run(&data).unwrap();
-            session.run(&data).unwrap();
-            assert_eq!(
-                bits(&first),
-                bits(session.outputs()),
-                "{threads} {cpu:?}\n{graph}\n{tight}"
-            );
-        }
-        results.push(first);
-    }
-    let expected = interpret::outputs(&graph, &tensor, &inputs);
-    assert_eq!(expected.len(), results[0].len());
-}
-
-fn bits(tensors: &[Tensor]) -> Vec<u32> {
-    tensors.iter().flat_map(|it| it.data.iter().map(|it| it.to_bits())).collect()
+/// Compiles a net in all ways and compares.
+fn check(net: Net, last: NodeId, seed: u64) {
+    ways::check(net.with_output(last).graph, seed, Algorithms::Fastest);
 }
 
 #[test]
 fn single_convolutions() {
     for seed in 1..=16 {
-        let mut random = Random(seed * 0x9e37_79b9);
-        (0..9).for_each(|_| assert_ne!(random.next(), 0));
+        let mut random = Random::seeded(seed);
         let rank = random.between(1, 3);
         let mut dims =
             vec![random.between(1, 2), [1, 3, 4, 5, 8, 11, 16, 24][random.between(0, 7)]];
@@ -112,8 +49,7 @@ fn single_convolutions() {
 fn winograd_convolutions() {
     let mut cuts = std::collections::HashSet::new();
     for seed in 1..=40 {
-        let mut random = Random(seed * 0x9e37_79b9);
-        (0..9).for_each(|_| assert_ne!(random.next(), 0));
+        let mut random = Random::seeded(seed);
         let channels = [16, 17, 24, 40, 133][random.between(0, 4)];
         let space = [random.between(1, 18), random.between(1, 18)];
         let (mut net, x) = Net::new(&[random.between(1, 2), channels, space[0], space[1]]);
@@ -135,22 +71,19 @@ fn winograd_convolutions() {
             node = net.add("relu", &[], &[sum]);
         }
         let algorithms = Algorithms::Winograd(outputs);
-        let options = plan::Options { algorithms, ..Default::default() };
-        let mut known = net.graph.clone();
-        known.add_output("y", node);
-        let chosen = plan(&known, &options).winograd;
-        assert!(!chosen.is_empty(), "seed {seed}");
-        cuts.extend(chosen.iter().map(|it| (it.1.scheme, it.1.rows > 1, it.1.columns > 1)));
-        check_with(net, node, seed, algorithms);
+        for plan in ways::check(net.with_output(node).graph, seed, algorithms) {
+            assert!(!plan.winograd.is_empty(), "seed {seed}");
+            let cut = |it: &Cut| (it.scheme, it.wide, it.rows > 1, it.columns > 1);
+            cuts.extend(plan.winograd.iter().map(|it| cut(&it.1)));
+        }
     }
-    assert!(cuts.len() >= 9, "only {cuts:?}");
+    assert!(cuts.len() >= 18, "only {cuts:?}");
 }
 
 #[test]
 fn residual_blocks_and_concatenations() {
     for seed in 1..=6 {
-        let mut random = Random(seed * 0x9e37_79b9);
-        (0..9).for_each(|_| assert_ne!(random.next(), 0));
+        let mut random = Random::seeded(seed);
         let channels = [8, 16, 24, 130, 136][random.between(0, 4)];
         let (height, width) = (random.between(1, 9), random.between(1, 9));
         let (mut net, x) = Net::new(&[random.between(1, 2), 3, height, width]);
@@ -203,6 +136,22 @@ fn deep_reductions_are_summed_in_passes() {
     check(net, e, 5);
 }
 
+/// A window of three axes and one with holes want more loops than there are registers for, beside the pointers of a
+/// sum that starts from a bias, adds an operand and prefetches.
+#[test]
+fn windows_with_many_loops() {
+    for (space, kernel, dilation) in
+        [(vec![2, 3, 4], 4, 1), (vec![2, 3, 31], 3, 2), (vec![3, 31], 3, 2)]
+    {
+        let (mut net, x) = Net::new(&[&[1, 17], space.as_slice()].concat());
+        let a = net.conv(x, 24, [1, 1, 0, 1, 1]);
+        let b = net.conv(a, 40, [kernel, 1, dilation * (kernel - 1) / 2, dilation, 1]);
+        let other = net.add_input("other", &net.shape(b).clone());
+        let c = net.add("add", &[], &[b, other]);
+        ways::check(net.with_output(c).graph, 7, Algorithms::Exact);
+    }
+}
+
 #[test]
 fn threads_change_no_bit() {
     let (mut net, x) = Net::new(&[2, 3, 61, 61]);
@@ -251,8 +200,7 @@ fn threads_change_no_bit() {
 #[test]
 fn picks_of_boxes() {
     for seed in 1..=12 {
-        let mut random = Random(seed * 0x9e37_79b9);
-        (0..9).for_each(|_| assert_ne!(random.next(), 0));
+        let mut random = Random::seeded(seed);
         let int = |it: usize| Value::Int(i64::try_from(it).unwrap());
         let (boxes, classes) = (random.between(1, 40), random.between(1, 9));
         let (mut net, x) = Net::new(&[random.between(1, 3), boxes, 4 + classes]);

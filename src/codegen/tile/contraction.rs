@@ -16,7 +16,9 @@
 use super::Vector;
 use super::grid::finish;
 use super::reduction::Walk;
-use super::{Address, Epilogue, Grid, Instr, Operand, PIXEL, Pointer, Reduction, Start, Tile};
+use super::{
+    Address, Epilogue, GENERAL, Grid, Instr, Operand, PIXEL, Pointer, Reduction, Start, Tile,
+};
 
 /// Unrolled instructions of a loop body: enough that loop control costs nothing, few enough that
 /// the tiles of a layer stay in the cache of decoded instructions.
@@ -39,7 +41,7 @@ pub struct Contraction {
     /// What follows the sum.
     pub epilogue: Vec<Epilogue>,
     /// Bytes of [`Pointer::Ahead`] that the call prefetches, at least: weights that a later call
-    /// reads for the first time. Zero, and there is no such pointer.
+    /// reads for the first time. Zero, and there is no such pointer; nor where loops need its register.
     pub ahead: u32,
 }
 
@@ -55,7 +57,12 @@ impl Contraction {
         let free = grid.results();
         self.start.emit(grid, &mut body);
         let step = u64::from(free) + u64::from(grid.registers()) + u64::from(grid.width());
-        let walk = Walk { vectors: grid.vectors, budget: BODY, step, ahead: self.ahead };
+        let loops = GENERAL - self.pointers();
+        let mut walk = Walk { vectors: grid.vectors, budget: BODY, step, ahead: 0, loops };
+        // To prefetch takes a pointer more: the sum comes first.
+        if walk.depth(&self.reduction) < loops {
+            (walk.ahead, walk.loops) = (self.ahead, loops - 1);
+        }
         walk.emit(&self.reduction, &mut body, &mut |body, offsets| {
             for (offset, row) in offsets.iter().zip(0..) {
                 let weights = |register: u8| Address {
@@ -68,6 +75,13 @@ impl Contraction {
         });
         finish(grid, &self.epilogue, free, &mut body);
         Tile::of_width(body, grid.wide)
+    }
+
+    /// Pointers of the program, but for the one that prefetches: input, weights, output, and what else it reads.
+    fn pointers(&self) -> usize {
+        let bias = self.start == Start::Bias;
+        let residual = self.epilogue.contains(&Epilogue::Residual);
+        3 + usize::from(bias) + usize::from(residual)
     }
 }
 

@@ -15,7 +15,7 @@
 
 use super::Vector;
 use super::grid::finish;
-use super::reduction::Walk;
+use super::reduction::{AXES, Walk};
 use super::{
     Address, Axis, Epilogue, Grid, Instr, Operand, PIXEL, Pointer, Reduction, Start, Tile,
 };
@@ -54,7 +54,8 @@ impl Depthwise {
         self.start.emit(grid, &mut body);
         let reduction = Reduction::window(&self.taps);
         let taps = i32::try_from(reduction.steps()).expect("a window has few taps");
-        let walk = Walk { vectors: 1, budget: BODY, step: 2 * u64::from(free), ahead: 0 };
+        let walk =
+            Walk { vectors: 1, budget: BODY, step: 2 * u64::from(free), ahead: 0, loops: AXES };
         walk.emit(&reduction, &mut body, &mut |body, offsets| {
             let group = usize::from(grid.limit() - free - 1).min(3);
             for (first, offsets) in (0..).step_by(group).zip(offsets.chunks(group)) {

@@ -11,7 +11,7 @@
 
 use super::grid::finish;
 use super::program::{bump, displacement};
-use super::reduction::Walk;
+use super::reduction::{AXES, Walk};
 use super::{Address, Arithmetic, Axis, Epilogue, Grid, Instr, Operand, Pointer, Reduction, Start};
 use super::{Tile, VECTORS, Vector};
 
@@ -108,7 +108,8 @@ impl Pool {
         let row = |acc: Vector| Vector(acc.0 + results);
         body.extend(places.iter().map(|it| Instr::Splat(row(it.1), 0.0)));
         let before = displacement(body, Pointer::Input);
-        let walk = Walk { vectors: 0, budget: BODY, step: u64::from(results), ahead: 0 };
+        let walk =
+            Walk { vectors: 0, budget: BODY, step: u64::from(results), ahead: 0, loops: AXES };
         let axes: Vec<Axis> = axis.into_iter().collect();
         walk.emit(&Reduction::window(&axes), body, &mut |body, taps| {
             for tap in taps {
@@ -130,7 +131,8 @@ impl Pool {
         for (offset, acc) in self.places() {
             body.push(or(acc, lowest, lowest));
             body.push(Instr::Splat(Vector(free + 1), 0.0));
-            let walk = Walk { vectors: 0, budget: BODY / u64::from(free), step: 3, ahead: 0 };
+            let walk =
+                Walk { vectors: 0, budget: BODY / u64::from(free), step: 3, ahead: 0, loops: AXES };
             let before = displacement(&body, Pointer::Input);
             walk.emit(&Reduction::window(&self.taps), &mut body, &mut |body, taps| {
                 for pair in taps.chunks(2) {

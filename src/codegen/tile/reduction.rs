@@ -91,6 +91,9 @@ fn steps(axes: &[Axis]) -> u64 {
     axes.iter().map(|it| u64::from(it.count)).product()
 }
 
+/// The most axes of a window, and so the most loops over one.
+pub(super) const AXES: usize = 3;
+
 /// How a reduction becomes loops.
 pub(super) struct Walk {
     /// Vectors of weights that a step takes; none leaves the weights' pointer alone.
@@ -101,6 +104,8 @@ pub(super) struct Walk {
     pub(super) step: u64,
     /// Bytes to prefetch meanwhile.
     pub(super) ahead: u32,
+    /// Loops that may nest: more is unrolled than the budget allows where registers for their counters lack.
+    pub(super) loops: usize,
 }
 
 /// Bytes that a prefetch brings.
@@ -144,6 +149,11 @@ impl Walk {
         }
     }
 
+    /// The loops that nest in a reduction.
+    pub(super) fn depth(&self, reduction: &Reduction) -> usize {
+        reduction.segments.iter().map(|it| self.split(&it.axes).0.len()).fold(0, usize::max)
+    }
+
     /// Counted axes, then unrolled ones: as many steps as the budget allows, the innermost first.
     fn split(&self, axes: &[Axis]) -> (Vec<Axis>, Vec<Axis>) {
         let limit = u32::try_from((self.budget / self.step.max(1)).max(1)).unwrap_or(u32::MAX);
@@ -160,6 +170,9 @@ impl Walk {
                 axes.push(Axis::new(axis.count / part, step));
                 break;
             }
+        }
+        while merged(&axes).len() > self.loops {
+            unrolled.splice(..0, axes.pop());
         }
         (merged(&axes), unrolled)
     }
