@@ -26,6 +26,7 @@ mod phase;
 mod progress;
 mod report;
 mod run;
+mod subject;
 mod terminal;
 mod tune;
 mod verify;

@@ -17,6 +17,7 @@ pub mod machine;
 mod math;
 pub mod memory;
 mod pack;
+mod series;
 mod suppress;
 pub mod tile;
 mod winograd;

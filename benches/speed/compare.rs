@@ -3,6 +3,9 @@
 use std::time::{Duration, Instant};
 
 use criterion::Criterion;
+use netc::codegen::Cpu;
+
+use crate::net::{Net, run};
 
 /// A way to do it, and what it is called.
 pub(crate) type Way<'a> = (&'static str, Box<dyn FnMut() + 'a>);
@@ -15,6 +18,19 @@ pub(crate) fn criterion() -> Criterion {
         .measurement_time(Duration::from_millis(800))
         .without_plots()
         .configure_from_args()
+}
+
+/// One run of a net on one thread: native code, portable code, the reference.
+pub(crate) fn compare_runs(criterion: &mut Criterion, name: &str, net: &Net) {
+    let inputs = net.inputs();
+    let fed: Vec<&[f32]> = inputs.iter().map(|it| it.data.as_slice()).collect();
+    let (mut native, mut portable) = (net.session(Cpu::Native), net.session(Cpu::Baseline));
+    let ways: Vec<Way<'_>> = vec![
+        ("native", Box::new(|| run(&mut native, &fed))),
+        ("portable", Box::new(|| run(&mut portable, &fed))),
+        ("reference", Box::new(|| drop(net.reference(&inputs)))),
+    ];
+    compare(criterion, name, ways);
 }
 
 /// Measures each way and prints how many times as long as the first the others take: least time against least

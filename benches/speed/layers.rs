@@ -1,10 +1,9 @@
 //! One layer at a time on one thread: native code for this machine, for any x86-64, and the reference.
 
 use criterion::Criterion;
-use netc::codegen::Cpu;
 
-use crate::compare::{Way, compare};
-use crate::net::{Net, run};
+use crate::compare::compare_runs;
+use crate::net::Net;
 
 const LAYERS: &[(&str, &str, &str)] = &[
     ("conv 3x3 64->64 28x28", "64, 28, 28", "conv(64, 3, pad=1) -> relu"),
@@ -25,14 +24,6 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     for (name, shape, chain) in LAYERS {
         let net =
             Net::of(&format!("net A {{\n  input x: f32[N, {shape}]\n  {chain}\n  output y\n}}\n"));
-        let inputs = net.inputs();
-        let fed: Vec<&[f32]> = inputs.iter().map(|it| it.data.as_slice()).collect();
-        let (mut native, mut portable) = (net.session(Cpu::Native), net.session(Cpu::Baseline));
-        let ways: Vec<Way<'_>> = vec![
-            ("native", Box::new(|| run(&mut native, &fed))),
-            ("portable", Box::new(|| run(&mut portable, &fed))),
-            ("reference", Box::new(|| drop(net.reference(&inputs)))),
-        ];
-        compare(criterion, &format!("layers/{name}"), ways);
+        compare_runs(criterion, &format!("layers/{name}"), &net);
     }
 }

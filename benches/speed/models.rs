@@ -2,10 +2,9 @@
 //! see smaller pictures, so that the reference ends in time.
 
 use criterion::Criterion;
-use netc::codegen::Cpu;
 
-use crate::compare::{Way, compare};
-use crate::net::{Net, run};
+use crate::compare::compare_runs;
+use crate::net::Net;
 
 const MODELS: &[(&str, &str, Option<&[usize]>)] = &[
     ("lenet5.net", "LeNet5", None),
@@ -18,14 +17,6 @@ const MODELS: &[(&str, &str, Option<&[usize]>)] = &[
 pub(crate) fn measure(criterion: &mut Criterion) {
     for (file, name, input) in MODELS {
         let net = Net::model(file, name, *input);
-        let inputs = net.inputs();
-        let fed: Vec<&[f32]> = inputs.iter().map(|it| it.data.as_slice()).collect();
-        let (mut native, mut portable) = (net.session(Cpu::Native), net.session(Cpu::Baseline));
-        let ways: Vec<Way<'_>> = vec![
-            ("native", Box::new(|| run(&mut native, &fed))),
-            ("portable", Box::new(|| run(&mut portable, &fed))),
-            ("reference", Box::new(|| drop(net.reference(&inputs)))),
-        ];
-        compare(criterion, &format!("models/{name}"), ways);
+        compare_runs(criterion, &format!("models/{name}"), &net);
     }
 }

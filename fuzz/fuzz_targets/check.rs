@@ -1,23 +1,13 @@
 //! Any bytes as a `.net` file: decoded, parsed, formatted and checked, without a panic and within limits.
 #![no_main]
 
+mod show;
+
 use libfuzzer_sys::fuzz_target;
-use netc::diag::{Diagnostics, Source, Sources, render};
+use netc::diag::{Source, Sources};
 use netc::elaborate::{self, Limits, Options};
 use netc::syntax;
-
-/// Every place must be in the text, and every form of the messages must render.
-fn show(sources: &Sources, found: &Diagnostics) {
-    for format in [render::Format::Human { color: true }, render::Format::Json] {
-        let _ = render::all(sources, found, format, 20);
-    }
-    for it in found {
-        for span in it.labels.iter().map(|it| it.span).chain([it.span]) {
-            let text = &sources.get(span.file).text;
-            assert!(text.get(span.start as usize..span.end as usize).is_some(), "{span:?}");
-        }
-    }
-}
+use show::show;
 
 /// Smaller than the defaults, so that every run is short.
 fn limits() -> Limits {

@@ -3,24 +3,14 @@
 //! What stands behind the first zero byte is the `.weights` file; a file of the right length is tried too.
 #![no_main]
 
+mod show;
+
 use libfuzzer_sys::fuzz_target;
 use netc::darknet::{self, Imported, Options};
-use netc::diag::{Diagnostics, Source, Sources, render};
+use netc::diag::{Source, Sources};
 use netc::elaborate::Limits;
 use netc::weights;
-
-/// Every place must be in the text, and every form of the messages must render.
-fn show(sources: &Sources, found: &Diagnostics) {
-    for format in [render::Format::Human { color: true }, render::Format::Json] {
-        let _ = render::all(sources, found, format, 20);
-    }
-    for it in found {
-        for span in it.labels.iter().map(|it| it.span).chain([it.span]) {
-            let text = &sources.get(span.file).text;
-            assert!(text.get(span.start as usize..span.end as usize).is_some(), "{span:?}");
-        }
-    }
-}
+use show::show;
 
 fn read(imported: &Imported, bytes: &[u8]) {
     for partial in [None, Some(1)] {

@@ -1,18 +1,16 @@
 //! `netc bench`: how long a run takes.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 
-use super::args::{NetArgs, PlainFormat, WeightArgs};
-use super::compile::{self, MachineArgs};
-use super::input::{self, InputArgs};
+use super::args::PlainFormat;
 use super::progress::Progress;
+use super::subject::SubjectArgs;
 use super::terminal::{Stop, Terminal};
-use super::{phase, weigh};
+use super::{compile, phase};
 use crate::codegen::machine::{self, Vectors};
 use crate::plan::{Kernel, Plan, Step};
 use crate::program::Session;
@@ -27,17 +25,8 @@ use crate::report::{Report, bytes, shown, thousands};
 #[command(after_help = "Examples:\n  netc bench models/resnet.net --net ResNet50 --threads 1\n  \
     netc bench models/lenet5.net --runs 1000 --format json")]
 pub(super) struct Bench {
-    /// The net; - is standard input
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
     #[command(flatten)]
-    net: NetArgs,
-    #[command(flatten)]
-    weights: WeightArgs,
-    #[command(flatten)]
-    inputs: InputArgs,
-    #[command(flatten)]
-    machine: MachineArgs,
+    subject: SubjectArgs,
     /// The least number of measured runs
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     runs: u64,
@@ -55,19 +44,16 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<(), Stop> {
-        let fed = input::feed(terminal, &self.file, &self.net, &self.inputs)?;
+        let fed = self.subject.feed(terminal)?;
         let net = &fed.built.net;
-        let weights = weigh::weigh(terminal, &fed.built, &self.weights)?;
-        let (plan, code) = (self.machine.plan(), self.machine.code());
-        let vectors = Vectors::of(plan.processor, code.cpu);
-        let compiled =
-            compile::compile(terminal, &net.graph, &weights, &self.machine, plan, &code)?;
-        drop(weights);
+        let plan = self.subject.machine.plan();
+        let vectors = Vectors::of(plan.processor, self.subject.machine.code().cpu);
+        let (compiled, _) = self.subject.compile(terminal, &fed, plan)?;
         phase::enter("measuring");
-        let threads = self.machine.threads();
+        let threads = self.subject.machine.threads();
         let machine = Machine::measure(vectors, threads);
         let mut session = compiled.program.session(threads);
-        let inputs: Vec<&[f32]> = fed.values.iter().map(|it| it.data.as_slice()).collect();
+        let inputs = fed.data();
         let least = Duration::try_from_secs_f64(self.seconds).unwrap_or_default();
         let progress = terminal.progress("measuring", PARTS);
         let times = measure(&mut session, &inputs, self.runs, least, &progress);

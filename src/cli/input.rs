@@ -79,6 +79,13 @@ pub(super) struct Fed {
     pub(super) pictures: Vec<(usize, Picture, Options)>,
 }
 
+impl Fed {
+    /// The numbers of each input.
+    pub(super) fn data(&self) -> Vec<&[f32]> {
+        self.values.iter().map(|it| it.data.as_slice()).collect()
+    }
+}
+
 /// What a file holds.
 pub(super) enum Content {
     Array(Array),

@@ -7,13 +7,13 @@ use std::time::Instant;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::args::{NetArgs, PlainFormat, WeightArgs};
+use super::args::PlainFormat;
 use super::boxes::{self, Detection};
 use super::build::Built;
-use super::compile::{self, MachineArgs};
-use super::input::{self, Fed, InputArgs};
+use super::input::Fed;
+use super::subject::SubjectArgs;
 use super::terminal::{Stop, Terminal};
-use super::{files, phase, weigh};
+use super::{files, phase};
 use crate::graph::{Graph, NodeId, Output};
 use crate::nest::suppress::Rows;
 use crate::ops::{Nms, Op};
@@ -31,17 +31,8 @@ use crate::weights::{Element, npz};
     netc run models/lenet5.net --weights models/lenet5.safetensors --input image=models/digits/7_1.png\n  \
     netc run models/resnet.net --net ResNet18 --random-weights 1 --format json --top 5")]
 pub(super) struct Run {
-    /// The net; - is standard input
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
     #[command(flatten)]
-    net: NetArgs,
-    #[command(flatten)]
-    weights: WeightArgs,
-    #[command(flatten)]
-    inputs: InputArgs,
-    #[command(flatten)]
-    machine: MachineArgs,
+    subject: SubjectArgs,
     /// Show the K largest values of each sample
     #[arg(long, value_name = "K")]
     top: Option<usize>,
@@ -77,17 +68,13 @@ impl Run {
         let labels = self.labels.as_ref().map(|it| files::lines(terminal, it));
         let labels = labels.transpose()?.unwrap_or_default();
         self.boxes.as_deref().map_or(Ok(()), boxes::check)?;
-        let fed = input::feed(terminal, &self.file, &self.net, &self.inputs)?;
-        let net = &fed.built.net;
+        let machine = &self.subject.machine;
+        let fed = self.subject.feed(terminal)?;
         self.check_boxes(&fed)?;
-        let weights = weigh::weigh(terminal, &fed.built, &self.weights)?;
-        let (plan, code) = (self.machine.plan(), self.machine.code());
-        let compiled =
-            compile::compile(terminal, &net.graph, &weights, &self.machine, plan, &code)?;
-        drop(weights);
+        let (compiled, _) = self.subject.compile(terminal, &fed, machine.plan())?;
         phase::enter("running");
-        let mut session = compiled.program.session(self.machine.threads());
-        let inputs: Vec<&[f32]> = fed.values.iter().map(|it| it.data.as_slice()).collect();
+        let mut session = compiled.program.session(machine.threads());
+        let inputs = fed.data();
         let begun = Instant::now();
         session.run(&inputs).expect("the inputs have the net's shapes");
         let time_ns = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);

@@ -1,15 +1,13 @@
 //! `netc verify`: compiled code against the reference.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 
 use clap::Args;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 
-use super::args::{NetArgs, PlainFormat, WeightArgs};
-use super::compile::{self, MachineArgs};
-use super::input::{self, InputArgs};
+use super::args::PlainFormat;
+use super::subject::SubjectArgs;
 use super::terminal::{Stop, Terminal};
 use super::{phase, weigh};
 use crate::report::shown;
@@ -25,17 +23,8 @@ use crate::verify::{self, Check};
     netc verify models/resnet.net --net ResNet18 --random-weights 1 --format json"
 )]
 pub(super) struct Verify {
-    /// The net; - is standard input
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
     #[command(flatten)]
-    net: NetArgs,
-    #[command(flatten)]
-    weights: WeightArgs,
-    #[command(flatten)]
-    inputs: InputArgs,
-    #[command(flatten)]
-    machine: MachineArgs,
+    subject: SubjectArgs,
     /// How the comparison is written
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     format: PlainFormat,
@@ -43,16 +32,13 @@ pub(super) struct Verify {
 
 impl Verify {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<(), Stop> {
-        let fed = input::feed(terminal, &self.file, &self.net, &self.inputs)?;
-        let net = &fed.built.net;
-        let weights = weigh::weigh(terminal, &fed.built, &self.weights)?;
-        let plan = crate::plan::Options { keep_all: true, ..self.machine.plan() };
-        let (machine, code) = (&self.machine, self.machine.code());
-        let compiled = compile::compile(terminal, &net.graph, &weights, machine, plan, &code)?;
+        let machine = &self.subject.machine;
+        let fed = self.subject.feed(terminal)?;
+        let plan = crate::plan::Options { keep_all: true, ..machine.plan() };
+        let (compiled, weights) = self.subject.compile(terminal, &fed, plan)?;
         phase::enter("running");
-        let mut session = compiled.program.session(self.machine.threads());
-        let inputs: Vec<&[f32]> = fed.values.iter().map(|it| it.data.as_slice()).collect();
-        session.run(&inputs).expect("the inputs have the net's shapes");
+        let mut session = compiled.program.session(machine.threads());
+        session.run(&fed.data()).expect("the inputs have the net's shapes");
         phase::enter("comparing with the reference");
         let graph = &compiled.graph;
         let views: HashMap<_, _> =

@@ -12,6 +12,7 @@ use cranelift::prelude::*;
 
 pub(super) use root::{Root, root};
 
+use super::series::{self, LN_2_HIGH, LN_2_LOW, ROUND};
 use crate::nest::{Binary, Unary};
 
 /// Whether a function is many instructions.
@@ -166,9 +167,6 @@ fn polynomial(b: &mut FunctionBuilder<'_>, x: Value, c: &[f32]) -> Value {
     sum
 }
 
-/// Adding 1.5 * 2^23 leaves the nearest integer in the low bits.
-const ROUND: f32 = 12_582_912.0;
-
 /// The nearest integer to `|x| < 2^22`, as f32 and as i32.
 fn nearest(b: &mut FunctionBuilder<'_>, x: Value) -> (Value, Value) {
     let round = splat(b, ROUND);
@@ -194,10 +192,6 @@ fn scale(b: &mut FunctionBuilder<'_>, x: Value, n: Value) -> Value {
     x
 }
 
-/// The leading bits of ln 2: products with small integers are exact.
-const LN_2_HIGH: f32 = 355.0 / 512.0;
-const LN_2_LOW: f32 = -2.121_944_4e-4;
-
 /// e^x = 2^n * e^r with `|r| <= ln 2 / 2`. Zero below -104, infinite above 89.
 fn exp(b: &mut FunctionBuilder<'_>, x: Value) -> Value {
     let x = clamp(b, x, -104.0, 89.0);
@@ -209,11 +203,7 @@ fn exp(b: &mut FunctionBuilder<'_>, x: Value) -> Value {
     let low = b.ins().fmul(whole, low);
     let r = b.ins().fsub(x, high);
     let r = b.ins().fsub(r, low);
-    let tail = polynomial(
-        b,
-        r,
-        &[0.5, 0.166_666_67, 0.041_666_463, 0.008_333_298, 0.001_393_367_7, 0.000_198_993_19],
-    );
+    let tail = polynomial(b, r, &series::EXP);
     let square = b.ins().fmul(r, r);
     let tail = b.ins().fmul(tail, square);
     let tail = b.ins().fadd(tail, r);
@@ -291,18 +281,7 @@ fn split_sign(b: &mut FunctionBuilder<'_>, x: Value) -> (Value, Value) {
 fn tanh(b: &mut FunctionBuilder<'_>, x: Value) -> Value {
     let (magnitude, sign) = split_sign(b, x);
     let square = b.ins().fmul(x, x);
-    let tail = polynomial(
-        b,
-        square,
-        &[
-            -0.333_333_34,
-            0.133_333_01,
-            -0.053_958_625,
-            0.021_763_634,
-            -0.008_326_402,
-            0.002_272_704_8,
-        ],
-    );
+    let tail = polynomial(b, square, &series::TANH);
     let tail = b.ins().fmul(tail, square);
     let tail = b.ins().fmul(tail, x);
     let near = b.ins().fadd(x, tail);
@@ -329,37 +308,10 @@ fn sigmoid(b: &mut FunctionBuilder<'_>, x: Value) -> Value {
 fn erf(b: &mut FunctionBuilder<'_>, x: Value) -> Value {
     let (magnitude, sign) = split_sign(b, x);
     let square = b.ins().fmul(x, x);
-    let tail = polynomial(
-        b,
-        square,
-        &[
-            std::f32::consts::FRAC_2_SQRT_PI,
-            -0.376_126_38,
-            0.112_837_83,
-            -0.026_865_438,
-            0.005_221_053_5,
-            -0.000_848_439_64,
-            0.000_112_682_54,
-            -9.673_59e-6,
-        ],
-    );
+    let tail = polynomial(b, square, &series::ERF_NEAR);
     let near = b.ins().fmul(tail, x);
     let clamped = clamp(b, magnitude, 0.0, 4.0);
-    let q = polynomial(
-        b,
-        clamped,
-        &[
-            -0.000_300_268_82,
-            1.130_155_1,
-            0.631_956_2,
-            0.109_960_8,
-            -0.026_355_121,
-            0.004_736_950_6,
-            -0.000_592_092_75,
-            4.551_277_4e-5,
-            -1.610_240_4e-6,
-        ],
-    );
+    let q = polynomial(b, clamped, &series::ERF_FAR);
     let q = b.ins().fneg(q);
     let rest = exp(b, q);
     let one = splat(b, 1.0);

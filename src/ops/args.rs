@@ -234,6 +234,15 @@ impl Args<'_> {
         self.read(name, 0.0, "a number", Value::number)
     }
 
+    /// A finite number that is not negative.
+    pub fn not_negative(&mut self, name: &str) -> f32 {
+        let number = self.number(name);
+        if number < 0.0 {
+            self.fault(name, format!("`{name}` of `{}` is {number}, not positive", self.layer));
+        }
+        number
+    }
+
     /// `true` or `false`.
     pub fn flag(&mut self, name: &str) -> bool {
         self.read(name, false, "`true` or `false`", |it| match it {

@@ -1,4 +1,4 @@
-use super::onnx::{self, Node, Operand};
+use super::onnx::Node;
 use super::{Arg, Args, Operator, Tolerance, Value, Violation, pool};
 use crate::nest::{Binary, Expr, Nest, Reduction};
 use crate::shape::{Shape, Window};
@@ -33,12 +33,7 @@ pub struct Gap {
 impl Operator for Gap {
     const NAME: &'static str = "gap";
 
-    const ARGS: &'static [Arg] = &[Arg::optional(
-        "keep",
-        "true or false",
-        "false",
-        "whether the spatial axes stay, with extent 1",
-    )];
+    const ARGS: &'static [Arg] = &[pool::KEEP];
 
     fn parse(args: &mut Args<'_>) -> Self {
         Gap { keep: args.flag("keep") }
@@ -81,10 +76,6 @@ impl Operator for Gap {
     }
 
     fn onnx(&self, inputs: &[&Shape], _: &Shape) -> Vec<Node> {
-        if self.keep {
-            return vec![Node::map("GlobalAveragePool")];
-        }
-        let axes = Operand::Ints(onnx::ints(2..inputs[0].rank()));
-        vec![Node::of("ReduceMean", [Operand::Input(0), axes]).int("keepdims", 0)]
+        vec![pool::global_onnx(self.keep, inputs[0], ["GlobalAveragePool", "ReduceMean"])]
     }
 }

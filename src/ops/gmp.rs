@@ -1,4 +1,4 @@
-use super::onnx::{self, Node, Operand};
+use super::onnx::Node;
 use super::{Arg, Args, Operator, Value, Violation, pool};
 use crate::nest::{Nest, Reduction};
 use crate::shape::{Shape, Window};
@@ -33,12 +33,7 @@ pub struct Gmp {
 impl Operator for Gmp {
     const NAME: &'static str = "gmp";
 
-    const ARGS: &'static [Arg] = &[Arg::optional(
-        "keep",
-        "true or false",
-        "false",
-        "whether the spatial axes stay, with extent 1",
-    )];
+    const ARGS: &'static [Arg] = &[pool::KEEP];
 
     fn parse(args: &mut Args<'_>) -> Self {
         Gmp { keep: args.flag("keep") }
@@ -70,10 +65,6 @@ impl Operator for Gmp {
     }
 
     fn onnx(&self, inputs: &[&Shape], _: &Shape) -> Vec<Node> {
-        if self.keep {
-            return vec![Node::map("GlobalMaxPool")];
-        }
-        let axes = Operand::Ints(onnx::ints(2..inputs[0].rank()));
-        vec![Node::of("ReduceMax", [Operand::Input(0), axes]).int("keepdims", 0)]
+        vec![pool::global_onnx(self.keep, inputs[0], ["GlobalMaxPool", "ReduceMax"])]
     }
 }

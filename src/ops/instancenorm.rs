@@ -37,11 +37,7 @@ impl Operator for InstanceNorm {
         &[Arg::optional("eps", "a positive number", "1e-5", "added to the variance")];
 
     fn parse(args: &mut Args<'_>) -> Self {
-        let eps = args.number("eps");
-        if eps < 0.0 {
-            args.fault("eps", format!("`eps` of `instancenorm` is {eps}, not positive"));
-        }
-        InstanceNorm { eps }
+        InstanceNorm { eps: args.not_negative("eps") }
     }
 
     fn written(&self) -> Vec<(&'static str, Value)> {

@@ -1,8 +1,8 @@
 use super::onnx::Node;
 use super::{Arg, Args, Operator, Tolerance, Value, Violation, axis, softmax};
-use crate::nest::{Affine, Binary, Buffer, Nest, Stage, Unary};
+use crate::nest::{Binary, Expr, Nest, Unary};
 use crate::shape::Shape;
-use crate::tensor::{Exact, Tensor, max};
+use crate::tensor::{Exact, Tensor};
 
 /// The logarithm of `softmax`, without its underflow.
 ///
@@ -48,30 +48,15 @@ impl Operator for LogSoftmax {
     }
 
     fn eval(&self, inputs: &[&Tensor], _: &[&Tensor]) -> Exact {
-        let input = inputs[0];
-        let along = axis::resolve(self.axis, input.shape.rank()).expect("the axis was accepted");
-        let mut exact = Exact::plain(input.shape.clone(), vec![0.0; input.data.len()]);
-        for line in axis::lines(&input.shape, along) {
-            let x = axis::gather(input, &line);
-            let largest = x.iter().fold(f64::NEG_INFINITY, |a, &b| max(a, b));
-            let sum = x.iter().fold(0.0, |sum, x| sum + libm::exp(x - largest));
-            for (&at, x) in line.iter().zip(&x) {
-                exact.value[at] = (x - largest) - libm::log(sum);
-                exact.magnitude[at] = (x - largest).abs() + libm::log(sum).abs() + 1.0;
-            }
-        }
-        exact
+        softmax::eval(self.axis, inputs[0], |x, sum| {
+            let log = libm::log(sum);
+            (x - log, x.abs() + log.abs() + 1.0)
+        })
     }
 
     fn lower(&self, inputs: &[&Shape], output: &Shape) -> Nest {
-        let rank = output.rank();
-        let along = axis::resolve(self.axis, rank).expect("the axis was accepted");
-        let (x, stages) = softmax::exponents(inputs[0], along);
-        let sum = axis::load(Buffer::Temp(1), rank, along, Affine::constant(0));
-        let value = x.binary(Binary::Sub, sum.unary(Unary::Log));
-        let last = Stage::each(Buffer::Output, output, value);
-        let line = inputs[0].with(along, 1).expect("a smaller shape");
-        Nest { temps: vec![line.clone(), line], stages: stages.into_iter().chain([last]).collect() }
+        let less = |x: Expr, sum: Expr| x.binary(Binary::Sub, sum.unary(Unary::Log));
+        softmax::lower(self.axis, inputs[0], output, less)
     }
 
     fn tolerance(&self) -> Tolerance {

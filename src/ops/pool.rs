@@ -26,6 +26,9 @@ pub(super) const CEIL: Arg = Arg::optional(
     "false",
     "whether a last place that lies partly outside counts",
 );
+/// Of global pooling.
+pub(super) const KEEP: Arg =
+    Arg::optional("keep", "true or false", "false", "whether the spatial axes stay, with extent 1");
 
 pub(super) fn parse(args: &mut Args<'_>) -> Frame {
     let (ceil, dilation) = (args.flag("ceil"), args.axes("dilation"));
@@ -141,6 +144,15 @@ pub(super) fn lower_global(
     let at = [0, 1].map(Affine::axis).into_iter().chain(spatial);
     let all = Expr::reduce(op, input.spatial(), Vec::new(), Expr::load(Buffer::Input(0), at));
     Nest::each(output, finish(all))
+}
+
+/// Global pooling as ONNX has it: its own operator where the spatial axes stay, else a reduction.
+pub(super) fn global_onnx(keep: bool, input: &Shape, [own, reduction]: [&'static str; 2]) -> Node {
+    if keep {
+        return Node::map(own);
+    }
+    let axes = Operand::Ints(onnx::ints(2..input.rank()));
+    Node::of(reduction, [Operand::Input(0), axes]).int("keepdims", 0)
 }
 
 /// The same windows without `ceil`: rows after the last are padded as far as the last place reaches.

@@ -1,9 +1,9 @@
 use super::head::{self, Head};
 use super::onnx::Node;
-use super::{Arg, Args, Operator, Tolerance, Value, Violation};
+use super::{Arg, Args, Operator, Tolerance, Value, Violation, softmax};
 use crate::nest::{Affine, Binary, Buffer, Expr, Nest, Reduction, Stage, Unary};
 use crate::shape::Shape;
-use crate::tensor::{Exact, Tensor, max};
+use crate::tensor::{Exact, Tensor};
 
 /// The head of YOLOv2: boxes and class scores of the raw map `[A * (5 + classes), H, W]` as `[4 + classes, A * H * W]`.
 ///
@@ -63,16 +63,8 @@ impl Operator for Region {
 
     fn eval(&self, inputs: &[&Tensor], _: &[&Tensor]) -> Exact {
         let output = self.infer(&[&inputs[0].shape]).expect("the input was accepted");
-        self.head.eval(inputs[0], &output, self.head.strides(), |classes| {
-            let largest = classes.iter().fold(f64::NEG_INFINITY, |a, &b| max(a, b));
-            let sum = classes.iter().fold(0.0, |sum, x| sum + libm::exp(x - largest));
-            let share = |x: &f64| {
-                let share = libm::exp(x - largest) / sum;
-                let terms = if share == 0.0 { 0.0 } else { share * (1.0 + (x - largest).abs()) };
-                (share, terms)
-            };
-            classes.iter().map(share).collect()
-        })
+        let shares = |classes: &[f64]| softmax::of_each(classes, softmax::share);
+        self.head.eval(inputs[0], &output, self.head.strides(), shares)
     }
 
     fn lower(&self, inputs: &[&Shape], _: &Shape) -> Nest {

@@ -50,32 +50,11 @@ impl Operator for Softmax {
     }
 
     fn eval(&self, inputs: &[&Tensor], _: &[&Tensor]) -> Exact {
-        let input = inputs[0];
-        let along = axis::resolve(self.axis, input.shape.rank()).expect("the axis was accepted");
-        let mut exact = Exact::plain(input.shape.clone(), vec![0.0; input.data.len()]);
-        for line in axis::lines(&input.shape, along) {
-            let x = axis::gather(input, &line);
-            let largest = x.iter().fold(f64::NEG_INFINITY, |a, &b| max(a, b));
-            let sum = x.iter().fold(0.0, |sum, x| sum + libm::exp(x - largest));
-            for (&at, x) in line.iter().zip(&x) {
-                exact.value[at] = libm::exp(x - largest) / sum;
-                let share = exact.value[at];
-                exact.magnitude[at] =
-                    if share == 0.0 { 0.0 } else { share * (1.0 + (x - largest).abs()) };
-            }
-        }
-        exact
+        eval(self.axis, inputs[0], share)
     }
 
     fn lower(&self, inputs: &[&Shape], output: &Shape) -> Nest {
-        let rank = output.rank();
-        let along = axis::resolve(self.axis, rank).expect("the axis was accepted");
-        let (x, stages) = exponents(inputs[0], along);
-        let sum = axis::load(Buffer::Temp(1), rank, along, Affine::constant(0));
-        let share = x.unary(Unary::Exp).binary(Binary::Div, sum);
-        let last = Stage::each(Buffer::Output, output, share);
-        let line = inputs[0].with(along, 1).expect("a smaller shape");
-        Nest { temps: vec![line.clone(), line], stages: stages.into_iter().chain([last]).collect() }
+        lower(self.axis, inputs[0], output, |x, sum| x.unary(Unary::Exp).binary(Binary::Div, sum))
     }
 
     fn tolerance(&self) -> Tolerance {
@@ -87,26 +66,56 @@ impl Operator for Softmax {
     }
 }
 
-/// `in - max`, and the stages that compute the maximum (temporary 0) and the sum of the powers (temporary 1).
-pub(super) fn exponents(input: &Shape, along: usize) -> (Expr, [Stage; 2]) {
+/// `e^x / sum`, and the size of the terms that it came from.
+pub(super) fn share(x: f64, sum: f64) -> (f64, f64) {
+    let share = libm::exp(x) / sum;
+    (share, if share == 0.0 { 0.0 } else { share * (1.0 + x.abs()) })
+}
+
+/// `element(x - m, sum(j) e^(x[j] - m))` of each of some numbers, `m` the largest.
+pub(super) fn of_each(x: &[f64], element: impl Fn(f64, f64) -> (f64, f64)) -> Vec<(f64, f64)> {
+    let largest = x.iter().fold(f64::NEG_INFINITY, |a, &b| max(a, b));
+    let sum = x.iter().fold(0.0, |sum, x| sum + libm::exp(x - largest));
+    x.iter().map(|x| element(x - largest, sum)).collect()
+}
+
+/// [`of_each`] of every line along an axis.
+pub(super) fn eval(axis: i64, input: &Tensor, element: impl Fn(f64, f64) -> (f64, f64)) -> Exact {
+    let along = axis::resolve(axis, input.shape.rank()).expect("the axis was accepted");
+    let mut exact = Exact::plain(input.shape.clone(), vec![0.0; input.data.len()]);
+    for line in axis::lines(&input.shape, along) {
+        let elements = of_each(&axis::gather(input, &line), &element);
+        for (at, (value, magnitude)) in line.into_iter().zip(elements) {
+            exact.value[at] = value;
+            exact.magnitude[at] = magnitude;
+        }
+    }
+    exact
+}
+
+/// The nest of [`eval`]: the largest are temporary 0, the sums temporary 1.
+pub(super) fn lower(
+    axis: i64,
+    input: &Shape,
+    output: &Shape,
+    element: impl FnOnce(Expr, Expr) -> Expr,
+) -> Nest {
     let rank = input.rank();
+    let along = axis::resolve(axis, rank).expect("the axis was accepted");
     let line = input.with(along, 1).expect("a smaller shape");
-    let extents = [input.dims()[along]];
-    let largest = || axis::load(Buffer::Temp(0), rank, along, Affine::constant(0));
     let x = |at| axis::load(Buffer::Input(0), rank, along, at);
+    let temporary = |at| axis::load(Buffer::Temp(at), rank, along, Affine::constant(0));
+    let less = |x: Expr| x.binary(Binary::Sub, temporary(0));
+    let over = |at, op, term| {
+        let value = Expr::reduce(op, &[input.dims()[along]], Vec::new(), term);
+        Stage::each(Buffer::Temp(at), &line, value)
+    };
     let inner = || x(Affine::axis(rank));
-    let power = inner().binary(Binary::Sub, largest()).unary(Unary::Exp);
-    let stages = [
-        Stage::each(
-            Buffer::Temp(0),
-            &line,
-            Expr::reduce(Reduction::Max, &extents, Vec::new(), inner()),
-        ),
-        Stage::each(
-            Buffer::Temp(1),
-            &line,
-            Expr::reduce(Reduction::Sum, &extents, Vec::new(), power),
-        ),
+    let value = element(less(x(Affine::axis(along))), temporary(1));
+    let stages = vec![
+        over(0, Reduction::Max, inner()),
+        over(1, Reduction::Sum, less(inner()).unary(Unary::Exp)),
+        Stage::each(Buffer::Output, output, value),
     ];
-    (x(Affine::axis(along)).binary(Binary::Sub, largest()), stages)
+    Nest { temps: vec![line.clone(), line], stages }
 }

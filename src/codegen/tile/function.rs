@@ -4,17 +4,13 @@
 //! stored for good. All registers are free then; constants keep those that the function itself does not need, and
 //! the others are made anew for each result.
 //!
-//! The polynomials are those of `codegen::math`, which has the error bounds; products are added without rounding
+//! The polynomials are those of loops (`codegen::series`); products are added without rounding
 //! where the target can.
 
+use super::super::series::{self, LN_2_HIGH, LN_2_LOW, ROUND};
 use super::{Arithmetic, Instr, Operand, Vector};
 use crate::plan::Function;
 
-/// Adding 1.5 * 2^23 leaves the nearest integer in the low bits.
-const ROUND: f32 = 12_582_912.0;
-/// The leading bits of ln 2: products with small integers are exact.
-const LN_2_HIGH: f32 = 355.0 / 512.0;
-const LN_2_LOW: f32 = -2.121_944_4e-4;
 /// Where e^x is a normal number.
 const LOWEST: f32 = -87.336_54;
 const HIGHEST: f32 = 88.376_26;
@@ -173,10 +169,7 @@ impl Registers {
         let r = self.plus_product(x, whole, -LN_2_HIGH);
         let r = self.plus_product(r, whole, -LN_2_LOW);
         self.release(whole);
-        let tail = self.polynomial(
-            r,
-            &[0.5, 0.166_666_67, 0.041_666_463, 0.008_333_298, 0.001_393_367_7, 0.000_198_993_19],
-        );
+        let tail = self.polynomial(r, &series::EXP);
         let square = self.op(Arithmetic::Mul, r.borrowed(), r.borrowed());
         let tail = self.scaled(tail, square, r);
         self.release(square);
@@ -229,17 +222,7 @@ impl Registers {
         let far = self.op(Arithmetic::Sub, one, part);
         let far = self.signed(far, x.borrowed());
         let square = self.op(Arithmetic::Mul, x.borrowed(), x.borrowed());
-        let tail = self.polynomial(
-            square,
-            &[
-                -0.333_333_34,
-                0.133_333_01,
-                -0.053_958_625,
-                0.021_763_634,
-                -0.008_326_402,
-                0.002_272_704_8,
-            ],
-        );
+        let tail = self.polynomial(square, &series::TANH);
         let tail = self.op(Arithmetic::Mul, tail, square);
         let near = self.scaled(tail, x, x.borrowed());
         let y = self.split(magnitude, 0.625, near, far);
@@ -251,20 +234,7 @@ impl Registers {
     fn erf(&mut self, x: Held) -> Held {
         let magnitude = self.magnitude(x.borrowed());
         let clamped = self.clamp(magnitude.borrowed(), 0.0, 4.0);
-        let q = self.polynomial(
-            clamped,
-            &[
-                -0.000_300_268_82,
-                1.130_155_1,
-                0.631_956_2,
-                0.109_960_8,
-                -0.026_355_121,
-                0.004_736_950_6,
-                -0.000_592_092_75,
-                4.551_277_4e-5,
-                -1.610_240_4e-6,
-            ],
-        );
+        let q = self.polynomial(clamped, &series::ERF_FAR);
         self.release(clamped);
         let zero = self.constant(0.0);
         let q = self.op(Arithmetic::Sub, zero, q);
@@ -273,19 +243,7 @@ impl Registers {
         let far = self.op(Arithmetic::Sub, one, rest);
         let far = self.signed(far, x.borrowed());
         let square = self.op(Arithmetic::Mul, x.borrowed(), x.borrowed());
-        let tail = self.polynomial(
-            square,
-            &[
-                std::f32::consts::FRAC_2_SQRT_PI,
-                -0.376_126_38,
-                0.112_837_83,
-                -0.026_865_438,
-                0.005_221_053_5,
-                -0.000_848_439_64,
-                0.000_112_682_54,
-                -9.673_59e-6,
-            ],
-        );
+        let tail = self.polynomial(square, &series::ERF_NEAR);
         self.release(square);
         let near = self.op(Arithmetic::Mul, tail, x);
         self.split(magnitude, 1.0, near, far)
