@@ -54,7 +54,9 @@ pub fn outputs(graph: &Graph, params: &Params<'_>, inputs: &[Tensor]) -> Vec<Ten
 pub struct Spread {
     /// Results of a tile along each of the last two axes.
     pub tile: usize,
-    /// What takes the place of the operator's own factor `c`, of the largest magnitude in the tile.
+    /// Results on each side of a tile whose windows meet its operands too.
+    pub margin: usize,
+    /// What takes the place of the operator's own factor `c`, of the largest magnitude in the tile and its margins.
     pub factor: f64,
 }
 
@@ -64,7 +66,7 @@ pub struct Spread {
 pub fn bounds(graph: &Graph, id: NodeId, exact: &Exact, spread: Option<Spread>) -> Vec<f64> {
     let layer = graph.layer(id).expect("an input is not computed");
     let own = spread.map_or(layer.op.tolerance(), |it| Tolerance::Sum(it.factor));
-    let spread = spread.map(|it| over_tiles(exact, it.tile));
+    let spread = spread.map(|it| over_tiles(exact, it));
     let magnitudes = spread.as_ref().unwrap_or(&exact.magnitude);
     let step = |it: &Epilogue| match it {
         Epilogue::Map(op) => factor(op.tolerance()),
@@ -78,22 +80,26 @@ pub fn bounds(graph: &Graph, id: NodeId, exact: &Exact, spread: Option<Spread>) 
     elements.map(|(&value, &magnitude)| tolerance.bound(value, magnitude)).collect()
 }
 
-/// The largest magnitude in each element's tile of the last two axes.
-fn over_tiles(exact: &Exact, tile: usize) -> Vec<f64> {
+/// The largest magnitude in each element's tile of the last two axes, and around it.
+fn over_tiles(exact: &Exact, Spread { tile, margin, .. }: Spread) -> Vec<f64> {
     let &[.., rows, columns] = exact.shape.dims() else { panic!("a map has two axes") };
     let mut spread = exact.magnitude.clone();
-    for map in spread.chunks_exact_mut(rows * columns) {
+    let maps = spread.chunks_exact_mut(rows * columns);
+    for (map, own) in maps.zip(exact.magnitude.chunks_exact(rows * columns)) {
         for (top, left) in (0..rows)
             .step_by(tile)
             .flat_map(|row| (0..columns).step_by(tile).map(move |column| (row, column)))
         {
-            let inside = || {
-                let columns_here = left..(left + tile).min(columns);
-                (top..(top + tile).min(rows))
+            let within = |margin: usize| {
+                let span = |from: usize, extent: usize| {
+                    from.saturating_sub(margin)..(from + tile + margin).min(extent)
+                };
+                let columns_here = span(left, columns);
+                span(top, rows)
                     .flat_map(move |row| columns_here.clone().map(move |it| row * columns + it))
             };
-            let most = inside().fold(0.0, |most, at| max(most, map[at]));
-            inside().for_each(|at| map[at] = most);
+            let most = within(margin).fold(0.0, |most, at| max(most, own[at]));
+            within(0).for_each(|at| map[at] = most);
         }
     }
     spread

@@ -102,7 +102,8 @@ impl Plan {
     /// How far a node's rounding spreads, if its results are computed in tiles that share their terms.
     pub fn spread(&self, node: NodeId) -> Option<Spread> {
         let (_, cut) = self.winograd.iter().find(|it| it.0 == node)?;
-        Some(Spread { tile: cut.scheme.outputs, factor: cut.factor() })
+        let (tile, margin) = (cut.scheme.outputs, cut.scheme.taps - 1);
+        Some(Spread { tile, margin, factor: cut.factor() })
     }
 }
 

@@ -44,16 +44,15 @@ impl Exact {
         Self { shape, value, magnitude }
     }
 
-    /// Counts in what the roundings of a sum of so many terms, one after the other, come to where the terms are of
-    /// mostly one sign: partial sums then grow towards the result, and their roundings walk at random around it
-    /// (Higham and Mary, A New Approach to Probabilistic Rounding Error Analysis, 2019) with a deviation of
-    /// `u * |value| * sqrt(terms / 18)`. Six deviations are allowed, of which a factor `c` of 8 is there already.
+    /// Counts in what the roundings of a sum of so many terms come to, one after the other. They walk at random around
+    /// the result (Higham and Mary, A New Approach to Probabilistic Rounding Error Analysis, 2019), the farther the
+    /// larger partial sums are: with a deviation of `u * magnitude * sqrt(terms / 6)` where these are seven tenths of
+    /// the magnitude. Six deviations are allowed, of which a factor `c` of 8 is there already.
     #[must_use]
     pub fn summed(mut self, terms: usize) -> Self {
-        let more = 6.0 * (terms as f64 / 18.0).sqrt() / 8.0 - 1.0;
+        let more = 6.0 * (terms as f64 / 6.0).sqrt() / 8.0 - 1.0;
         if more > 0.0 {
-            let elements = self.value.iter().zip(&mut self.magnitude);
-            elements.for_each(|(value, magnitude)| *magnitude += more * value.abs());
+            self.magnitude.iter_mut().for_each(|it| *it *= 1.0 + more);
         }
         self
     }

@@ -20,6 +20,10 @@ pub struct Check {
     pub max_rel: f64,
     /// The bound where the difference came closest to it.
     pub bound: f64,
+    /// The difference there as a share of the bound.
+    pub share: f64,
+    /// Elements that are NaN in both, which tell nothing.
+    pub nan: usize,
     /// Whether every element kept its bound.
     pub ok: bool,
 }
@@ -47,18 +51,26 @@ pub fn layers<'a>(
 }
 
 fn compare(path: &str, op: &'static str, found: &Tensor, exact: &Exact, bounds: &[f64]) -> Check {
-    let mut check =
-        Check { path: path.to_owned(), op, max_abs: 0.0, max_rel: 0.0, bound: 0.0, ok: true };
-    let mut closest = -1.0;
+    let mut check = Check {
+        path: path.to_owned(),
+        op,
+        max_abs: 0.0,
+        max_rel: 0.0,
+        bound: 0.0,
+        share: 0.0,
+        nan: 0,
+        ok: true,
+    };
     for (i, &found) in found.data.iter().enumerate() {
         let (found, exact, magnitude) = (f64::from(found), exact.value[i], exact.magnitude[i]);
         let difference = difference(found, exact);
         if difference.is_nan() || difference > bounds[i] {
             check.ok = false;
         }
+        check.nan += usize::from(found.is_nan() && exact.is_nan());
         let share = difference / bounds[i];
-        if share > closest {
-            (closest, check.bound) = (share, bounds[i]);
+        if share > check.share || check.bound == 0.0 {
+            (check.share, check.bound) = (share, bounds[i]);
         }
         check.max_abs = crate::tensor::max(check.max_abs, difference);
         if magnitude > 0.0 {

@@ -77,7 +77,7 @@ fn json(checks: &[Check], ok: bool) -> Value {
         .iter()
         .map(|it| {
             json!({"path": it.path, "op": it.op, "max_abs": it.max_abs, "max_rel": it.max_rel,
-                   "bound": it.bound, "ok": it.ok})
+                   "bound": it.bound, "bound_share": it.share, "nan": it.nan, "ok": it.ok})
         })
         .collect();
     json!({"schema": 1, "ok": ok, "layers": layers})
@@ -87,20 +87,28 @@ fn text(checks: &[Check]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
-    table.set_header(["layer", "op", "largest error", "relative", "bound", ""]);
+    table.set_header(["layer", "op", "largest error", "relative", "of its bound", ""]);
     for it in checks {
         table.add_row([
             Cell::new(shown(&it.path)),
             Cell::new(it.op),
             right(format!("{:.2e}", it.max_abs)),
             right(format!("{:.2e}", it.max_rel)),
-            right(format!("{:.2e}", it.bound)),
-            Cell::new(if it.ok { "ok" } else { "WRONG" }),
+            right(format!("{:.0} %", 100.0 * it.share)),
+            Cell::new(match it {
+                Check { ok: false, .. } => "WRONG",
+                Check { nan: 1.., .. } => "NaN",
+                _ => "ok",
+            }),
         ]);
     }
     let lines: Vec<String> = table.lines().map(|it| it.trim_end().to_owned()).collect();
     let wrong = checks.iter().filter(|it| !it.ok).count();
     let said =
         if wrong == 0 { "all within their bounds".to_owned() } else { format!("{wrong} wrong") };
-    format!("{}\n\n {} layers, {said}\n", lines.join("\n"), checks.len())
+    let nan = match checks.iter().filter(|it| it.nan > 0).count() {
+        0 => String::new(),
+        some => format!("; {some} with NaN in both, which tells nothing"),
+    };
+    format!("{}\n\n {} layers, {said}{nan}\n", lines.join("\n"), checks.len())
 }
