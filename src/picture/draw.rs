@@ -33,47 +33,93 @@ const COLOURS: [[u8; 3]; 8] = [
     [215, 50, 130],
 ];
 
+/// Labels that make room for each other; more than these have none left.
+const STACKED: usize = 200;
+
 /// A picture with marks on it, the first on top.
 pub(super) fn marks(mut image: RgbImage, marks: &[Mark]) -> RgbImage {
     // A line is a pixel wide on 300 pixels, and words grow with it.
-    let zoom = (image.width().min(image.height()) / 300).max(1);
-    for mark in marks.iter().rev() {
-        if mark.corners.iter().all(|it| it.is_finite()) {
-            draw(&mut image, mark, i64::from(zoom));
+    let zoom = i64::from((image.width().min(image.height()) / 300).max(1));
+    let marks: Vec<&Mark> =
+        marks.iter().filter(|it| it.corners.iter().all(|it| it.is_finite())).collect();
+    let mut labels: Vec<Label> = Vec::new();
+    for mark in &marks {
+        let mut label = Label::above(&image, mark, zoom);
+        let stacked = &labels[..labels.len().min(STACKED)];
+        while stacked.iter().any(|it| it.meets(&label)) && label.rows.end < image.height().into() {
+            label.rows = label.rows.end..2 * label.rows.end - label.rows.start;
         }
+        labels.push(label);
+    }
+    for mark in marks.iter().rev() {
+        outline(&mut image, mark, 2 * zoom);
+    }
+    for (mark, label) in marks.iter().zip(labels).rev() {
+        label.draw(&mut image, mark);
     }
     image
 }
 
-fn draw(image: &mut RgbImage, mark: &Mark, zoom: i64) {
-    let colour = COLOURS[mark.kind % COLOURS.len()];
+fn colour(mark: &Mark) -> [u8; 3] {
+    COLOURS[mark.kind % COLOURS.len()]
+}
+
+/// The corners of a mark in whole pixels of the picture.
+fn corners(image: &RgbImage, mark: &Mark) -> [i64; 4] {
     let most = [image.width(), image.height()].map(i64::from);
     let inside = |it: f64, axis: usize| (it.round() as i64).clamp(0, most[axis]);
     let [left, top, right, bottom] = mark.corners;
-    let [left, right] = [left, right].map(|it| inside(it, 0));
-    let [top, bottom] = [top, bottom].map(|it| inside(it, 1));
-    let width = 2 * zoom;
+    [inside(left, 0), inside(top, 1), inside(right, 0), inside(bottom, 1)]
+}
+
+fn outline(image: &mut RgbImage, mark: &Mark, width: i64) {
+    let [left, top, right, bottom] = corners(image, mark);
     for (columns, rows) in [
         (left..right, top..top + width),
         (left..right, bottom - width..bottom),
         (left..left + width, top..bottom),
         (right - width..right, top..bottom),
     ] {
-        fill(image, columns, rows, colour);
+        fill(image, columns, rows, colour(mark));
     }
-    // Larger letters where a pixel is small; they stand inside the box if there is no room above it.
-    let zoom = (zoom + 1) / 2;
-    let size = FONT.character_size;
-    let letters = mark.words.chars().count() as i64;
-    let (across, down) =
-        (zoom * (i64::from(size.width) * letters + 4), zoom * i64::from(size.height));
-    let left = left.min((most[0] - across).max(0));
-    let top = if top >= down { top - down } else { top };
-    fill(image, left..left + across, top..top + down, colour);
-    let mut canvas = Canvas { image, left: left + 2 * zoom, top, zoom };
-    let style = MonoTextStyle::new(&FONT, Rgb888::WHITE);
-    let Ok(_) =
-        Text::with_baseline(&mark.words, Point::zero(), style, Baseline::Top).draw(&mut canvas);
+}
+
+/// Where the words of a mark stand.
+struct Label {
+    columns: Range<i64>,
+    rows: Range<i64>,
+    /// Pixels of the picture for one of a letter.
+    zoom: i64,
+}
+
+impl Label {
+    /// Above the box, or inside it if there is no room above.
+    fn above(image: &RgbImage, mark: &Mark, zoom: i64) -> Label {
+        // Larger letters where a pixel is small.
+        let zoom = (zoom + 1) / 2;
+        let size = FONT.character_size;
+        let letters = mark.words.chars().count() as i64;
+        let across = zoom * (i64::from(size.width) * letters + 4);
+        let down = zoom * i64::from(size.height);
+        let [left, top, ..] = corners(image, mark);
+        let left = left.min((i64::from(image.width()) - across).max(0));
+        let top = if top >= down { top - down } else { top };
+        Label { columns: left..left + across, rows: top..top + down, zoom }
+    }
+
+    fn meets(&self, other: &Label) -> bool {
+        let meet = |a: &Range<i64>, b: &Range<i64>| a.start < b.end && b.start < a.end;
+        meet(&self.columns, &other.columns) && meet(&self.rows, &other.rows)
+    }
+
+    fn draw(self, image: &mut RgbImage, mark: &Mark) {
+        let Label { columns, rows, zoom } = self;
+        fill(image, columns.clone(), rows.clone(), colour(mark));
+        let mut canvas = Canvas { image, left: columns.start + 2 * zoom, top: rows.start, zoom };
+        let style = MonoTextStyle::new(&FONT, Rgb888::WHITE);
+        let words = Text::with_baseline(&mark.words, Point::zero(), style, Baseline::Top);
+        let Ok(_) = words.draw(&mut canvas);
+    }
 }
 
 /// Fills what lies inside the picture.
@@ -147,5 +193,14 @@ mod tests {
         }
         assert_eq!(marks(grey.clone(), &[mark(wild[2])]), grey);
         marks(RgbImage::new(1, 1), &[mark([0.0, 0.0, 1.0, 1.0])]);
+    }
+
+    #[test]
+    fn labels_of_one_box_stand_below_each_other() {
+        let grey = RgbImage::from_pixel(100, 80, Rgb([9, 9, 9]));
+        let mark = |kind| Mark { corners: [20.0, 20.0, 60.0, 79.0], words: "x".to_owned(), kind };
+        let drawn = marks(grey, &[mark(1), mark(2), mark(3)]);
+        let label = |row| drawn.get_pixel(21, row).0;
+        assert_eq!([label(6), label(24), label(38)], [COLOURS[1], COLOURS[2], COLOURS[3]]);
     }
 }
