@@ -128,6 +128,45 @@ fn pools_pad_as_darknet_does() {
     assert_eq!(none.shape.dims(), [1, 2, 2, 2]);
 }
 
+/// `stride` is what `stride_x` and `stride_y` are unless they are given, as Darknet's `parse_maxpool` has it.
+#[test]
+fn pools_have_a_stride_each_way() {
+    let (input, wide) = run(&net("[maxpool]\nsize=2\nstride=2\nstride_x=1\n"));
+    assert_eq!(wide.shape.dims(), [1, 2, 3, 5]);
+    let at = |y: usize, x: usize| input.data[y * 5 + x];
+    assert_eq!(wide.data[..5], [at(1, 1), at(1, 2), at(1, 3), at(1, 4), at(1, 4)]);
+    assert_eq!(wide.data[10..15], [at(5, 1), at(5, 2), at(5, 3), at(5, 4), at(5, 4)]);
+    let (_, tall) = run(&net("[maxpool]\nsize=3\nstride_y=3\npadding=0\n"));
+    assert_eq!(tall.shape.dims(), [1, 2, 2, 3]);
+    assert_eq!(tall.data[..3], [at(2, 2), at(2, 3), at(2, 4)]);
+    let (_, same) = run(&net("[maxpool]\nsize=2\nstride=2\nstride_x=2\nstride_y=2\n"));
+    assert_eq!(same, run(&net("[maxpool]\nsize=2\nstride=2\n")).1);
+}
+
+/// Such a layer's numbers, or some of them, are not in the file, so that every layer after it lies elsewhere.
+#[test]
+fn weights_that_a_file_lacks_are_refused() {
+    for layer in ["convolutional", "connected", "batchnorm"] {
+        for option in ["dontload", "dontloadscales", "numload"] {
+            let said = complaint(&net(&format!("[{layer}]\n{option}=1\n")));
+            assert!(said.contains(&format!("`{option}=1` changes the result")), "{said}");
+            assert!(good(&net(&format!("[{layer}]\n{option}=0\n"))).warnings.is_empty());
+        }
+    }
+    // Of a layer without weights they say nothing.
+    assert!(good(&net("[maxpool]\ndontload=1\n")).warnings.is_empty());
+}
+
+/// Each option is looked up among those before it.
+#[test]
+fn many_options_are_read_in_one_go() {
+    const COUNT: usize = 100_000;
+    let options: String = (0..COUNT).map(|it| format!("o{it}=1\n")).collect();
+    let warnings = good(&net(&format!("[dropout]\n{options}o7=2\n"))).warnings;
+    assert_eq!(warnings.len(), COUNT + 1);
+    assert_eq!(warnings[COUNT].message, "`o7` is given twice; the first counts");
+}
+
 #[test]
 fn shortcuts_take_every_second_cell_and_the_channels_that_both_have() {
     let (input, sum) =

@@ -11,31 +11,19 @@ use crate::graph::{Graph, Layer, NodeId, Param, Source};
 use crate::ops::{Channels, Fit, Flatten, Op, Picture, Reshape, Role};
 use crate::shape::Shape;
 
-/// The sections that [`layers`] and [`heads`] know.
-const KNOWN: &[&str] = &[
-    "convolutional",
-    "conv",
-    "maxpool",
-    "max",
-    "avgpool",
-    "avg",
-    "connected",
-    "conn",
-    "dropout",
-    "softmax",
-    "soft",
-    "crop",
-    "cost",
-    "shortcut",
-    "route",
-    "upsample",
-    "reorg",
-    "batchnorm",
-    "activation",
-    "yolo",
-    "region",
-    "detection",
-];
+/// How a section after the first is read.
+#[derive(Clone, Copy)]
+enum Kind {
+    Layer(layers::Read),
+    Head(heads::Read),
+}
+
+impl Kind {
+    fn of(section: &Section) -> Option<Kind> {
+        let layer = layers::read(&section.name).map(Kind::Layer);
+        layer.or_else(|| heads::read(&section.name).map(Kind::Head))
+    }
+}
 
 /// Layers with a state, which a net of one pass does not have.
 const RECURRENT: &[&str] = &["rnn", "gru", "lstm", "crnn", "conv_lstm"];
@@ -58,9 +46,10 @@ pub(super) struct Builder<'a> {
     /// What each layer so far gives; `None` for a head.
     pub(super) values: Vec<Option<NodeId>>,
     pub(super) heads: Vec<Head>,
-    /// The section at hand and its number among the layers.
+    /// The section at hand, its number among the layers, and the name of the one after it.
     pub(super) section: &'a Section,
     pub(super) at: usize,
+    pub(super) next: Option<&'a str>,
 }
 
 /// Builds the graph, or says what is wrong with it.
@@ -70,7 +59,7 @@ pub(super) fn build(
     options: &Options,
 ) -> Result<Imported, Diagnostics> {
     let (net, rest) = sections.split_first().expect("a file has a section");
-    check_sections(net, rest)?;
+    let layers = kinds(net, rest)?;
     let mut builder = Builder {
         graph: Graph::new(name),
         options,
@@ -83,8 +72,9 @@ pub(super) fn build(
         heads: Vec::new(),
         section: net,
         at: 0,
+        next: None,
     };
-    let done = builder.run(net, rest);
+    let done = builder.run(net, &layers);
     let Builder { graph, found, tensors, .. } = builder;
     match done {
         Ok(()) => Ok(Imported { graph, warnings: found, layout: Layout { tensors } }),
@@ -92,16 +82,23 @@ pub(super) fn build(
     }
 }
 
-/// The file begins with a net, and netc has every layer; those that it does not have are one mistake.
-fn check_sections(net: &Section, rest: &[Section]) -> Result<(), Diagnostics> {
+/// The sections after the first, each with how it is read. The file begins with a net, and netc has every layer; those
+/// that it does not have are one mistake.
+fn kinds<'a>(net: &Section, rest: &'a [Section]) -> Result<Vec<(&'a Section, Kind)>, Diagnostics> {
     let fault = |span, message: String| Diagnostic::error("broken-model", span, message);
     if !["net", "network"].contains(&net.name.as_str()) {
         let message = format!("the first section is `[{}]`", net.name);
         return Err(vec![fault(net.span, message).help("a Darknet network begins with `[net]`")]);
     }
-    let unknown: Vec<&Section> =
-        rest.iter().filter(|it| !KNOWN.contains(&it.name.as_str())).collect();
-    let Some(first) = unknown.first() else { return Ok(()) };
+    let mut known = Vec::with_capacity(rest.len());
+    let mut unknown: Vec<&Section> = Vec::new();
+    for section in rest {
+        match Kind::of(section) {
+            Some(kind) => known.push((section, kind)),
+            None => unknown.push(section),
+        }
+    }
+    let Some(first) = unknown.first() else { return Ok(known) };
     let mut names: Vec<&str> = Vec::new();
     for it in &unknown {
         if !names.contains(&it.name.as_str()) {
@@ -126,17 +123,17 @@ fn check_sections(net: &Section, rest: &[Section]) -> Result<(), Diagnostics> {
 }
 
 impl<'a> Builder<'a> {
-    fn run(&mut self, net: &'a Section, rest: &'a [Section]) -> Result<(), Broken> {
-        self.input(net, rest.iter().any(|it| it.name == "detection"))?;
-        for (at, section) in rest.iter().enumerate() {
+    fn run(&mut self, net: &'a Section, layers: &[(&'a Section, Kind)]) -> Result<(), Broken> {
+        self.input(net, layers.iter().any(|it| it.0.name == "detection"))?;
+        for (at, &(section, kind)) in layers.iter().enumerate() {
             (self.section, self.at) = (section, at);
-            let next = rest.get(at + 1).map(|it| it.name.as_str());
-            let value = match section.name.as_str() {
-                "yolo" | "region" | "detection" => {
-                    heads::head(self)?;
+            self.next = layers.get(at + 1).map(|it| it.0.name.as_str());
+            let value = match kind {
+                Kind::Layer(read) => Some(read(self, Reader::new(section))?),
+                Kind::Head(read) => {
+                    heads::head(self, read)?;
                     None
                 }
-                _ => Some(layers::layer(self, next)?),
             };
             self.values.push(value);
         }

@@ -3,6 +3,7 @@
 //! White space means nothing, a comment begins with `#` or `;`, and of an option that is given twice the first
 //! counts: that is how Darknet reads it.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::diag::{Diagnostic, Diagnostics, FileId, Span, nearest};
@@ -37,12 +38,9 @@ const TRAINING: &[&str] = &[
     "thresh",
     "truth_thresh",
     "type",
-    "dontload",
-    "dontloadscales",
     "stopbackward",
     "onlyforward",
     "noloss",
-    "numload",
     "truth",
     "clip",
     "iou_normalizer",
@@ -56,6 +54,11 @@ const TRAINING: &[&str] = &[
     "focal_loss",
     "map",
 ];
+
+/// Options that say which numbers of a layer the weights file lacks, with the value at which it lacks none. Layers
+/// without weights may have them too.
+pub(super) const LOADING: &[(&str, &str)] =
+    &[("dontload", "0"), ("dontloadscales", "0"), ("numload", "0")];
 
 /// One section: `[name]` and what follows.
 #[derive(Clone, Debug)]
@@ -246,16 +249,18 @@ impl<'a> Reader<'a> {
             return Err(self.faults);
         }
         let mut warnings = Diagnostics::new();
-        for (i, it) in self.section.options.iter().enumerate() {
+        let ignored = |key: &str| TRAINING.contains(&key) || LOADING.iter().any(|it| it.0 == key);
+        let mut seen = HashSet::new();
+        for it in &self.section.options {
             let name = &self.section.name;
-            if self.section.options[..i].iter().any(|before| before.key == it.key) {
-                let message = format!("`{}` is given twice; the first counts", it.key);
+            let key = it.key.as_str();
+            if !seen.insert(key) {
+                let message = format!("`{key}` is given twice; the first counts");
                 warnings.push(Diagnostic::warning("duplicate-argument", it.span, message));
-            } else if !self.known.contains(&it.key.as_str()) && !TRAINING.contains(&it.key.as_str())
-            {
-                let message = format!("`[{name}]` has no option `{}`; it is ignored", it.key);
+            } else if !self.known.contains(&key) && !ignored(key) {
+                let message = format!("`[{name}]` has no option `{key}`; it is ignored");
                 let warning = Diagnostic::warning("unknown-argument", it.span, message);
-                warnings.push(match nearest(&it.key, self.known.iter().copied()) {
+                warnings.push(match nearest(key, self.known.iter().copied()) {
                     Some(near) => warning.help(format!("did you mean `{near}`?")),
                     None => warning,
                 });

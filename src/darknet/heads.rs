@@ -23,7 +23,7 @@ pub(super) struct Head {
 
 /// What a head makes of the raw map.
 #[derive(Clone, Copy, Debug)]
-enum Found {
+pub(super) enum Found {
     /// Boxes and class scores in one, `[N, 4 + classes, B]`.
     Joined(NodeId),
     /// Boxes `[N, B, 4]` and scores `[N, classes, B]`.
@@ -39,15 +39,23 @@ struct Settings {
     iou: f32,
 }
 
-/// Reads `[yolo]`, `[region]` or `[detection]`.
-pub(super) fn head(to: &mut Builder<'_>) -> Result<(), Broken> {
-    let reader = Reader::new(to.section);
+/// Adds what a section makes of the raw map before it.
+pub(super) type Read = fn(&mut Builder<'_>, Reader<'_>, NodeId) -> Result<Found, Broken>;
+
+/// How a head is read; `None` if there is none of that name.
+pub(super) fn read(name: &str) -> Option<Read> {
+    Some(match name {
+        "yolo" => yolo,
+        "region" => region,
+        "detection" => detection,
+        _ => return None,
+    })
+}
+
+/// Reads the section at hand as a head.
+pub(super) fn head(to: &mut Builder<'_>, read: Read) -> Result<(), Broken> {
     let raw = to.before()?;
-    let found = match to.section.name.as_str() {
-        "yolo" => yolo(to, reader, raw),
-        "region" => region(to, reader, raw),
-        _ => detection(to, reader, raw),
-    }?;
+    let found = read(to, Reader::new(to.section), raw)?;
     to.heads.push(Head { raw, at: to.at, found });
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The sections that are layers, each as the operators that compute the same.
 
 use super::build::{Broken, Builder};
-use super::cfg::Reader;
+use super::cfg::{LOADING, Reader};
 use super::weights::Order;
 use crate::diag::Diagnostic;
 use crate::graph::NodeId;
@@ -15,55 +15,28 @@ use crate::shape::{Padding, PerAxis};
 /// graphics card.
 const EPS: f32 = 1e-6;
 
-/// What a section gives that is no head. `next` is the kind of the section after it.
-pub(super) fn layer(to: &mut Builder<'_>, next: Option<&str>) -> Result<NodeId, Broken> {
-    let mut reader = Reader::new(to.section);
-    match to.section.name.as_str() {
-        "convolutional" | "conv" => convolutional(to, reader),
-        "connected" | "conn" => connected(to, reader),
-        "batchnorm" => {
-            to.finish(reader)?;
-            let x = to.before()?;
-            let bn = to.add("bn", Bn { eps: EPS }, &[x])?;
-            to.store(bn, &["bias", "weight", "running_mean", "running_var"], Order::Plain);
-            Ok(bn)
-        }
-        "activation" => {
-            let steps = activation(&mut reader, "linear");
-            to.finish(reader)?;
-            let x = to.before()?;
-            apply(to, steps, x)
-        }
-        "maxpool" | "max" => maxpool(to, reader),
-        "avgpool" | "avg" => {
-            to.finish(reader)?;
-            let x = to.before()?;
-            let keep =
-                !matches!(next, None | Some("softmax" | "soft" | "connected" | "conn" | "cost"));
-            to.add("gap", Gap { keep }, &[x])
-        }
-        "dropout" => {
-            let p = reader.number("probability", 0.5);
-            if !(0.0..1.0).contains(&p) {
-                reader
-                    .fault("probability", format!("`probability` is from 0 to below 1, found {p}"));
-            }
-            to.finish(reader)?;
-            let x = to.before()?;
-            to.add("dropout", Dropout { p }, &[x])
-        }
-        "cost" => {
-            to.finish(reader)?;
-            to.before()
-        }
-        "softmax" | "soft" => softmax(to, reader),
-        "crop" => crop(to, reader),
-        "shortcut" => shortcut(to, reader),
-        "route" => route(to, reader),
-        "upsample" => upsample(to, reader),
-        "reorg" => reorg(to, reader),
-        _ => unreachable!("every section is one of the known ones"),
-    }
+/// Adds the layers of a section and gives their result.
+pub(super) type Read = fn(&mut Builder<'_>, Reader<'_>) -> Result<NodeId, Broken>;
+
+/// How a section is read that is no head; `None` if there is none of that name.
+pub(super) fn read(name: &str) -> Option<Read> {
+    Some(match name {
+        "convolutional" | "conv" => convolutional,
+        "connected" | "conn" => connected,
+        "batchnorm" => batchnorm,
+        "activation" => activated,
+        "maxpool" | "max" => maxpool,
+        "avgpool" | "avg" => avgpool,
+        "dropout" => dropout,
+        "cost" => cost,
+        "softmax" | "soft" => softmax,
+        "crop" => crop,
+        "shortcut" => shortcut,
+        "route" => route,
+        "upsample" => upsample,
+        "reorg" => reorg,
+        _ => return None,
+    })
 }
 
 /// The operators that an `activation=` stands for, one after another.
@@ -100,11 +73,27 @@ fn apply(
     steps.into_iter().try_fold(from, |x, (word, op)| to.add(word, op, &[x]))
 }
 
+fn activated(to: &mut Builder<'_>, mut reader: Reader<'_>) -> Result<NodeId, Broken> {
+    let steps = activation(&mut reader, "linear");
+    to.finish(reader)?;
+    let x = to.before()?;
+    apply(to, steps, x)
+}
+
+fn batchnorm(to: &mut Builder<'_>, mut reader: Reader<'_>) -> Result<NodeId, Broken> {
+    reader.refuse(LOADING);
+    to.finish(reader)?;
+    let x = to.before()?;
+    let bn = to.add("bn", Bn { eps: EPS }, &[x])?;
+    to.store(bn, &["bias", "weight", "running_mean", "running_var"], Order::Plain);
+    Ok(bn)
+}
+
 fn convolutional(to: &mut Builder<'_>, mut reader: Reader<'_>) -> Result<NodeId, Broken> {
     let channels = reader.count("filters", 1, 1);
     let kernel = reader.count("size", 1, 1);
     let stride = reader.count("stride", 1, 1);
-    let strides = [reader.count("stride_y", stride, 1), reader.count("stride_x", stride, 1)];
+    let strides = strides(&mut reader, stride);
     let groups = reader.count("groups", 1, 1);
     let (half, padding) = (reader.flag("pad", false), reader.count("padding", 0, 0));
     let normalised = reader.flag("batch_normalize", false);
@@ -126,14 +115,12 @@ fn convolutional(to: &mut Builder<'_>, mut reader: Reader<'_>) -> Result<NodeId,
         ("assisted_excitation", "0"),
         ("dot", "0"),
     ]);
+    reader.refuse(LOADING);
     to.finish(reader)?;
     let rows = if half { kernel / 2 } else { padding };
     let frame = Frame {
         kernel: PerAxis::All(kernel),
-        stride: match strides {
-            [y, x] if y == x => PerAxis::All(x),
-            both => PerAxis::Each(both.to_vec()),
-        },
+        stride: per_axis(strides),
         pad: match (half, kernel % 2) {
             (true, 1) if kernel > 1 => Padding::Half,
             _ => Padding::Explicit(PerAxis::All((rows, rows))),
@@ -162,6 +149,7 @@ fn connected(to: &mut Builder<'_>, mut reader: Reader<'_>) -> Result<NodeId, Bro
     let features = reader.count("output", 1, 1);
     let normalised = reader.flag("batch_normalize", false);
     let steps = activation(&mut reader, "logistic");
+    reader.refuse(LOADING);
     to.finish(reader)?;
     let x = to.before()?;
     let x = to.vector(x)?;
@@ -179,42 +167,70 @@ fn connected(to: &mut Builder<'_>, mut reader: Reader<'_>) -> Result<NodeId, Bro
     apply(to, steps, bn)
 }
 
+/// Rows and columns from one window to the next.
+fn strides(reader: &mut Reader<'_>, both: usize) -> [usize; 2] {
+    [reader.count("stride_y", both, 1), reader.count("stride_x", both, 1)]
+}
+
+/// What rows and columns have, once where it is the same.
+fn per_axis<T: PartialEq>([rows, columns]: [T; 2]) -> PerAxis<T> {
+    if rows == columns { PerAxis::All(rows) } else { PerAxis::Each(vec![rows, columns]) }
+}
+
 /// Darknet pads `size - 1` rows in all unless told otherwise, half of them before, and never reads the last of
 /// them where the stride passes over.
 fn maxpool(to: &mut Builder<'_>, mut reader: Reader<'_>) -> Result<NodeId, Broken> {
     let stride = reader.count("stride", 1, 1);
+    let strides = strides(&mut reader, stride);
     let kernel = reader.count("size", stride, 1);
     let padding = reader.count("padding", kernel - 1, 0);
-    reader.refuse(&[
-        ("maxpool_depth", "0"),
-        ("antialiasing", "0"),
-        ("stride_x", "1"),
-        ("stride_y", "1"),
-    ]);
+    reader.refuse(&[("maxpool_depth", "0"), ("antialiasing", "0")]);
     to.finish(reader)?;
     let x = to.before()?;
     let x = to.map(x)?;
     let before = padding / 2;
-    let around = |&extent: &usize| {
+    let shape = to.shape(x);
+    let around = |axis: usize| {
+        let (extent, stride) = (shape.spatial()[axis], strides[axis]);
         let room = (extent + padding).saturating_sub(kernel);
         let read = room / stride * stride + kernel;
         (before, read.saturating_sub(extent + before))
     };
-    let pads: Vec<(usize, usize)> = to.shape(x).spatial().iter().map(around).collect();
-    let pads = match pads.as_slice() {
-        [first, rest @ ..] if first.0 == first.1 && rest.iter().all(|it| it == first) => {
-            PerAxis::All(*first)
-        }
-        _ => PerAxis::Each(pads),
+    let pads = match per_axis([0, 1].map(around)) {
+        PerAxis::All(pad) if pad.0 != pad.1 => PerAxis::Each(vec![pad; 2]),
+        pads => pads,
     };
     let frame = Frame {
         kernel: PerAxis::All(kernel),
-        stride: PerAxis::All(stride),
+        stride: per_axis(strides),
         pad: Padding::Explicit(pads),
         dilation: PerAxis::All(1),
         ceil: false,
     };
     to.add("maxpool", MaxPool { frame }, &[x])
+}
+
+fn avgpool(to: &mut Builder<'_>, reader: Reader<'_>) -> Result<NodeId, Broken> {
+    to.finish(reader)?;
+    let x = to.before()?;
+    let keep = !matches!(to.next, None | Some("softmax" | "soft" | "connected" | "conn" | "cost"));
+    to.add("gap", Gap { keep }, &[x])
+}
+
+fn dropout(to: &mut Builder<'_>, mut reader: Reader<'_>) -> Result<NodeId, Broken> {
+    let p = reader.number("probability", 0.5);
+    if !(0.0..1.0).contains(&p) {
+        reader.fault("probability", format!("`probability` is from 0 to below 1, found {p}"));
+    }
+    to.finish(reader)?;
+    let x = to.before()?;
+    to.add("dropout", Dropout { p }, &[x])
+}
+
+/// A loss: the result of the net is what comes before it.
+fn cost(to: &mut Builder<'_>, reader: Reader<'_>) -> Result<NodeId, Broken> {
+    to.finish(reader)?;
+    to.before()
 }
 
 fn softmax(to: &mut Builder<'_>, mut reader: Reader<'_>) -> Result<NodeId, Broken> {
