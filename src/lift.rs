@@ -10,10 +10,10 @@
 
 mod blocks;
 mod check;
+mod concats;
 mod defaults;
 mod labels;
 mod names;
-mod nest;
 mod net;
 mod params;
 mod repeat;
@@ -43,20 +43,17 @@ pub struct Lifted {
     pub fault: Option<String>,
 }
 
-/// Why a net cannot be written as text.
+/// A net cannot be written as text: what its text breaks, a limit of the language or what it cannot say.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The text breaks a limit of the language, or says something that it does not know.
-    #[error("the net cannot be written as text: {0}")]
-    Text(String),
-}
+#[error("the net cannot be written as text: {0}")]
+pub struct Error(String);
 
 /// Writes a graph as text. `about` are lines for the comment at its head.
 ///
 /// Elaborated with its defaults the text gives a graph that is the same up to the names of layers and their
 /// order. Weights that the graph holds itself are written into the text; others are known by their paths in it.
 pub fn lift(graph: &Graph, about: &[String]) -> Result<Lifted, Error> {
-    let nested = nest::concats(graph);
+    let nested = concats::nested(graph);
     let graph = &nested;
     let mut fault = None;
     for form in [net::Form::Structured, net::Form::Flat] {
@@ -71,7 +68,7 @@ pub fn lift(graph: &Graph, about: &[String]) -> Result<Lifted, Error> {
             Err(error) => fault = fault.or(Some(error)),
         }
     }
-    Err(Error::Text(fault.unwrap_or_default()))
+    Err(Error(fault.unwrap_or_default()))
 }
 
 /// A line of the comment at the head.

@@ -11,7 +11,7 @@ use crate::graph::{Graph, NodeId};
 use crate::ops::Op;
 
 /// The graph with every concatenation that goes on from another one reading it.
-pub(super) fn concats(graph: &Graph) -> Graph {
+pub(super) fn nested(graph: &Graph) -> Graph {
     let mut nested = graph.clone();
     // By axis, number of operands and a hash of them, so that every beginning is looked up at once.
     let mut known: HashMap<(i64, usize, u64), NodeId> = HashMap::new();
