@@ -8,6 +8,8 @@ mod text;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use netc::diag::{Source, Sources};
+use netc::elaborate::{self, Options};
 use netc::ops::{Op, Violation};
 use netc::shape::Shape;
 use serde_json::{Value as Json, json};
@@ -356,4 +358,30 @@ fn examples_of_the_manual_elaborate() {
             entry.name
         );
     }
+}
+
+/// `netc ops` prints `order="rows"`: what stands there can be written in a file as it is.
+#[test]
+fn every_printed_default_can_be_written() {
+    let mut defaults = 0;
+    for entry in Op::TABLE {
+        for arg in entry.args {
+            let Some(default) = arg.default.filter(|it| !it.is_empty()) else { continue };
+            defaults += 1;
+            let given = format!("{}={default}", arg.name);
+            assert!(entry.signature().contains(&given), "{}", entry.signature());
+            let head = "net A {\n  input x: f32[N, 3, 8, 8]\n  ";
+            let text = format!("{head}{}({given})\n  output y\n}}\n", entry.name);
+            let at = head.len() + entry.name.len() + 1;
+            let mut sources = Sources::default();
+            let root = sources.add(Source { name: "a.net".to_owned(), text });
+            let mut no_files = |_: &str| Err("stands alone".to_owned());
+            for it in elaborate::check(&mut sources, root, &mut no_files, &Options::default()) {
+                let (start, end) = (it.span.start as usize, it.span.end as usize);
+                let is_inside = (at..at + given.len()).contains(&start) && end <= at + given.len();
+                assert!(!is_inside, "{} of `{}`: {}", given, entry.name, it.message);
+            }
+        }
+    }
+    assert!(defaults > 50, "operators have defaults");
 }

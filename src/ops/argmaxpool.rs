@@ -43,6 +43,8 @@ pub struct ArgMaxPool {
 /// More than any place; every whole number up to it is an f32.
 const BEYOND: usize = 1 << 24;
 
+const ORDERS: &[&str] = &["rows", "columns"];
+
 impl Operator for ArgMaxPool {
     const NAME: &'static str = "argmaxpool";
 
@@ -52,11 +54,11 @@ impl Operator for ArgMaxPool {
         pool::PAD,
         pool::CEIL,
         pool::DILATION,
-        Arg::optional("order", "\"rows\" or \"columns\"", "rows", "how places are counted"),
+        Arg::optional("order", "a word", "\"rows\"", "how places are counted").words(ORDERS),
     ];
 
     fn parse(args: &mut Args<'_>) -> Self {
-        let by_columns = args.word("order", &["rows", "columns"]) == "columns";
+        let by_columns = args.word("order", ORDERS) == "columns";
         ArgMaxPool { frame: pool::parse(args), by_columns }
     }
 

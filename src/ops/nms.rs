@@ -55,6 +55,8 @@ pub struct Nms {
 /// The largest number up to which f32 holds every whole number.
 const EXACT_MAX: usize = 1 << 24;
 
+const FORMS: &[&str] = &["corners", "centre"];
+
 impl Operator for Nms {
     const NAME: &'static str = "nms";
 
@@ -62,7 +64,7 @@ impl Operator for Nms {
         Arg::optional("iou", "a number", "0.5", "the overlap above which a box is dropped"),
         Arg::optional("score", "a number", "", "the score above which a box counts"),
         Arg::optional("most", "a count", "", "picks of one class of one sample"),
-        Arg::optional("form", "\"corners\" or \"centre\"", "corners", "how a box is written"),
+        Arg::optional("form", "a word", "\"corners\"", "how a box is written").words(FORMS),
         Arg::optional("capacity", "a count", "", "rows of the output"),
         Arg::optional("with_boxes", "true or false", "false", "whether a row holds score and box"),
     ];
@@ -74,7 +76,7 @@ impl Operator for Nms {
             iou: args.number("iou"),
             score: args.has("score").then(|| args.number("score")),
             most: args.has("most").then(|| args.count("most")),
-            form: match args.word("form", &["corners", "centre"]) {
+            form: match args.word("form", FORMS) {
                 "centre" => Form::Centre,
                 _ => Form::Corners,
             },
