@@ -266,6 +266,12 @@ pub struct Packed {
     pub elements: usize,
 }
 
+impl Packing {
+    /// To be raised whenever a packing of the same name puts other bits anywhere: packed weights that were kept hold
+    /// only for the version that made them.
+    pub const VERSION: u32 = 1;
+}
+
 /// The order of a packed parameter. Padding is zero.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Packing {

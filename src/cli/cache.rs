@@ -4,11 +4,12 @@
 //! netcpack | format | key: SHA-256 | elements | CRC-32 of each block | padding to 4096 | elements
 //! ```
 //!
-//! The key is of everything that the packed weights follow from: this version of netc, the order of each parameter,
-//! and where its values come from (a file's identity and last change, or the values themselves). An entry is used
+//! The key is of everything that the packed weights follow from: the versions of netc and of its packing, the order of
+//! each parameter, and where its values come from (a file's identity and last change, or the values themselves). An entry is used
 //! only if its length, key and every checksum are as they must be, and holds nothing but numbers that kernels read
 //! within their bounds, so that a damaged one costs time and no more. It is read, not mapped: a mapped file that is
 //! cut off would end the program. It is written beside its place and renamed, so that no reader sees half of one.
+//! Nothing is ever removed: what no key asks for any more stays until the user deletes the folder.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,7 @@ use super::progress::Progress;
 use super::terminal::Terminal;
 use super::{files, phase};
 use crate::graph::{Graph, ParamId};
-use crate::plan::Plan;
+use crate::plan::{Packing, Plan};
 use crate::program::Program;
 use crate::weights::{Bytes as _, OfGraph, Value, Values, Weights};
 
@@ -66,7 +67,8 @@ impl Entry {
         weights: &Weights,
     ) -> Option<Entry> {
         let mut hash = Sha256::new();
-        hash.update(format!("netc {} {FORMAT}\n", env!("CARGO_PKG_VERSION")));
+        let (netc, packing) = (env!("CARGO_PKG_VERSION"), Packing::VERSION);
+        hash.update(format!("netc {netc} {FORMAT} {packing}\n"));
         for packed in &plan.packed {
             hash.update(format!("{:?} {} {}\n", packed.packing, packed.shape, packed.elements));
             let value = weights.value(graph, packed.param);
