@@ -105,8 +105,6 @@ use crate::shape::{Shape, Window};
 use crate::tensor::{Exact, Tensor};
 
 /// All the compiler knows about one kind of layer.
-///
-/// The gradient rule will stand here as one more function that builds graph in these same operators.
 pub trait Operator: Sized + Clone + PartialEq + std::fmt::Debug {
     /// What a `.net` file calls it.
     const NAME: &'static str;

@@ -1,4 +1,4 @@
-//! A network as a list of calls: what becomes a graph, and text.
+//! A network as a list of calls, before it becomes a graph.
 
 use super::Constant;
 use crate::diag::Span;

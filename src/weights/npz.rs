@@ -152,20 +152,20 @@ pub fn write<'a, W: Write + Seek>(
     archive.finish()?.flush()
 }
 
-/// Writes the parameters that a weights file holds as f32 `.npz`, and says so after each. Holds one tensor in memory at
-/// a time.
+/// Writes the parameters that a weights file holds as f32 `.npz`, and calls `each` after each. Holds one tensor in
+/// memory at a time.
 pub fn save<W: Write + Seek>(
     weights: &Weights,
     graph: &Graph,
     out: W,
-    step: &dyn Fn(),
+    each: &dyn Fn(),
 ) -> std::io::Result<()> {
     let mut archive = ZipWriter::new(out);
     for id in stored(graph) {
         let (name, tensor) = (graph.param(id).path.as_str(), weights.tensor(graph, id));
         let (dims, data) = (tensor.shape.dims(), tensor.data.as_slice());
         put(&mut archive, &Array { name, dims, element: Element::F32, data }, |it| it)?;
-        step();
+        each();
     }
     archive.finish()?.flush()
 }

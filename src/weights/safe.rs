@@ -154,10 +154,8 @@ fn element(dtype: Dtype) -> Result<Element, String> {
     })
 }
 
-/// Writes the parameters that a weights file holds as f32 safetensors: to a temporary file beside `path`,
-/// which then takes its place, so that no reader ever sees half a file.
-///
-/// Holds one tensor in memory at a time. `each` is called for every tensor.
+/// Writes the parameters that a weights file holds as f32 safetensors, and calls `each` for each. Holds one tensor in
+/// memory at a time.
 pub fn save(weights: &Weights, graph: &Graph, path: &Path, each: &dyn Fn()) -> Result<(), String> {
     let views =
         stored(graph).map(|id| (graph.param(id).path.as_str(), Lazy { weights, graph, id, each }));

@@ -30,7 +30,6 @@ pub(super) fn handler(operator: &str) -> Option<Handler> {
         "Selu" => selu,
         "Celu" => celu,
         "HardSigmoid" => hard_sigmoid,
-        "ThresholdedRelu" => return None,
         "Softsign" => softsign,
         "PRelu" => prelu,
         "Clip" => clip,

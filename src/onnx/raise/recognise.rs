@@ -67,17 +67,17 @@ impl Raise<'_> {
             ones && dims.iter().product::<usize>() == channels
                 && dims[dims.len() + 1 - rank] == channels
         };
-        let minuend = match &self.net.values[mean.0].call {
+        let mean = match &self.net.values[mean.0].call {
             Some(Call { op: Op::Param(_), params, .. }) => params[0].clone(),
             _ => return Ok(None),
         };
         if !(2..=CHANNELS_MAX).contains(&channels) || rank < 2 || matches!(b, Value::Made(_)) {
             return Ok(None);
         }
-        if !per_channel(&minuend.dims) || !per_channel(&self.dims(b)?) {
+        if !per_channel(&mean.dims) || !per_channel(&self.dims(b)?) {
             return Ok(None);
         }
-        let (mean, std) = (minuend.floats(), self.constant(b)?.floats());
+        let (mean, std) = (mean.floats(), self.constant(b)?.floats());
         if !std.iter().chain(&mean).all(|it| it.is_finite()) || std.contains(&0.0) {
             return Ok(None);
         }

@@ -195,8 +195,8 @@ fn apply(
     if asked.mode == "cubic" && cubic != -0.75 {
         args = args.number("cubic", cubic);
     }
-    for (name, given) in [("exclude_outside", "exclude_outside"), ("antialias", "antialias")] {
-        if step.flag(given) {
+    for name in ["exclude_outside", "antialias"] {
+        if step.flag(name) {
             args = args.flag(name, true);
         }
     }
