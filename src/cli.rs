@@ -49,7 +49,7 @@ use terminal::{Stop, Terminal};
     arg_required_else_help = true,
     disable_help_subcommand = true,
     after_help = "Examples:\n  netc report models/lenet5.net\n  netc explain conv\n\n\
-        Exit codes: 0 good, 1 the input is wrong, 2 the command is wrong, 101 a bug of netc's."
+        Exit codes: 0 good, 1 the input is wrong or `verify` found a mismatch, 2 the command is wrong, 101 a bug of netc's."
 )]
 struct Cli {
     #[command(flatten)]
@@ -84,7 +84,8 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() && terminal::wants_json(std::env::args_os()) => {
             let said = error.render().to_string();
-            terminal::complain(&terminal::command_json(said.trim().trim_start_matches("error: ")));
+            let said = said.trim().trim_start_matches("error: ");
+            terminal::complain(&terminal::json_fault("command", said));
             return ExitCode::from(2);
         }
         Err(error) => {

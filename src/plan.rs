@@ -266,12 +266,6 @@ pub struct Packed {
     pub elements: usize,
 }
 
-impl Packing {
-    /// To be raised whenever a packing of the same name puts other bits anywhere: packed weights that were kept hold
-    /// only for the version that made them.
-    pub const VERSION: u32 = 1;
-}
-
 /// The order of a packed parameter. Padding is zero.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Packing {
@@ -327,4 +321,10 @@ pub enum Packing {
         /// Output channels of one group.
         out_channels: usize,
     },
+}
+
+impl Packing {
+    /// To be raised whenever a packing of the same name puts other bits anywhere: packed weights that were kept hold
+    /// only for the version that made them.
+    pub const VERSION: u32 = 1;
 }

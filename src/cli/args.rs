@@ -101,7 +101,7 @@ pub(super) struct NetArgs {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "The weights")]
 pub(super) struct WeightArgs {
-    /// A weights file: .safetensors or .npz
+    /// A weights file: .safetensors or .npz, or the .weights of a Darknet network
     #[arg(long, value_name = "FILE")]
     pub(super) weights: Option<PathBuf>,
     /// Random weights; with --partial, random values for what the file lacks
@@ -133,6 +133,14 @@ fn pair(text: &str) -> Result<(String, String), String> {
 fn limit(text: &str) -> Result<(String, u64), String> {
     let (key, value) = pair(text)?;
     Ok((key, bytes(&value)?))
+}
+
+pub(super) fn finite(text: &str) -> Result<f32, String> {
+    text.parse().ok().filter(|it: &f32| it.is_finite()).ok_or_else(|| "write a number".to_owned())
+}
+
+pub(super) fn positive(text: &str) -> Result<f32, String> {
+    finite(text).ok().filter(|it| *it > 0.0).ok_or_else(|| "write a number above 0".to_owned())
 }
 
 /// A number, perhaps with a binary unit.

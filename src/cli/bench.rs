@@ -31,8 +31,8 @@ pub(super) struct Bench {
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     runs: u64,
     /// The least time to measure for
-    #[arg(long, value_name = "S", default_value_t = 1.0)]
-    seconds: f64,
+    #[arg(long, value_name = "S", default_value = "1", value_parser = seconds)]
+    seconds: Duration,
     /// Also measure each step alone, on one thread, and hold it against what bounds it: multiply-adds, or reading
     /// memory (a step whose data lie in a cache may be above)
     #[arg(long)]
@@ -40,6 +40,16 @@ pub(super) struct Bench {
     /// How the figures are written
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     format: PlainFormat,
+}
+
+/// The longest time to measure for: a day.
+const SECONDS_MAX: f64 = 86_400.0;
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|it| (0.0..=SECONDS_MAX).contains(it));
+    seconds
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| format!("write a number of seconds from 0 to {SECONDS_MAX}"))
 }
 
 impl Bench {
@@ -54,9 +64,8 @@ impl Bench {
         let machine = Machine::measure(vectors, threads);
         let mut session = compiled.program.session(threads);
         let inputs = fed.data();
-        let least = Duration::try_from_secs_f64(self.seconds).unwrap_or_default();
         let progress = terminal.progress("measuring", PARTS);
-        let times = measure(&mut session, &inputs, self.runs, least, &progress);
+        let times = measure(&mut session, &inputs, self.runs, self.seconds, &progress);
         drop(progress);
         let nanoseconds = |it: Duration| u64::try_from(it.as_nanos()).unwrap_or(u64::MAX);
         let min = nanoseconds(times[0]);

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::files;
-use super::run::number;
-use super::terminal::{Stop, Terminal};
+use super::terminal::{Stop, Terminal, number};
 use crate::nest::suppress::Form;
 use crate::picture::{Mark, Picture, Placement};
 use crate::report::shown;
@@ -62,14 +62,15 @@ pub(super) fn text(text: &mut String, found: &[Detection], labels: &[String]) {
         return;
     }
     let names: Vec<String> = found.iter().map(|it| it.label(labels)).collect();
-    let width = names.iter().map(|it| it.chars().count()).max().unwrap_or(0);
+    let width = names.iter().map(|it| it.width()).max().unwrap_or(0);
     let batch = found.iter().any(|it| it.sample > 0);
     for (it, name) in found.iter().zip(names) {
         let sample = if batch { format!("sample {}  ", it.sample) } else { String::new() };
+        let gap = " ".repeat(width - name.width());
         let [left, top, right, bottom] = it.corners.map(|it| format!("{it:.0}"));
         let _ = writeln!(
             text,
-            "  {sample}{name:width$}  {:>6.2} %  left {left:>4}  top {top:>4}  right {right:>4}  bottom {bottom:>4}",
+            "  {sample}{name}{gap}  {:>6.2} %  left {left:>4}  top {top:>4}  right {right:>4}  bottom {bottom:>4}",
             100.0 * it.score
         );
     }
@@ -88,7 +89,7 @@ pub(super) fn json(found: &[Detection], labels: &[String]) -> Value {
 
 /// Whether a file can be written is known by its name.
 pub(super) fn check(path: &Path) -> Result<(), Stop> {
-    if as_jpeg(path) || is_named(path, "png") || path.as_os_str() == files::STREAM {
+    if as_jpeg(path) || files::is_named(path, "png") || files::is_stream(path) {
         return Ok(());
     }
     let fault = format!("`--boxes` writes .png and .jpg files, not `{}`", files::name(path));
@@ -96,11 +97,7 @@ pub(super) fn check(path: &Path) -> Result<(), Stop> {
 }
 
 fn as_jpeg(path: &Path) -> bool {
-    is_named(path, "jpg") || is_named(path, "jpeg")
-}
-
-fn is_named(path: &Path, extension: &str) -> bool {
-    path.extension().is_some_and(|it| it.eq_ignore_ascii_case(extension))
+    files::is_named(path, "jpg") || files::is_named(path, "jpeg")
 }
 
 /// Draws the boxes of the first sample on the picture.

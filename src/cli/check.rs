@@ -1,13 +1,13 @@
 //! `netc check`: every mistake, and nothing else.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::args::NetArgs;
 use super::terminal::{Stop, Terminal};
 use super::{build, darknet, files, model, phase};
-use crate::elaborate;
+use crate::elaborate::{self, Options};
 
 /// Find every mistake; print nothing if there is none
 ///
@@ -30,32 +30,24 @@ impl Check {
         let options = build::options(terminal, &self.net, &self.net.input, &[])?;
         let mut faulty = false;
         for file in &self.files {
-            if model::is_model(file) {
-                match build::import(terminal, file, &self.net) {
-                    Ok(model) => files::remark(terminal, file, &model.imported.remarks)?,
-                    Err(Stop::Input) => faulty = true,
-                    Err(other) => return Err(other),
-                }
-                continue;
-            }
-            if darknet::is_network(file) {
-                match build::build(terminal, file, &self.net) {
-                    Ok(_) => {}
-                    Err(Stop::Input) => faulty = true,
-                    Err(other) => return Err(other),
-                }
-                continue;
-            }
-            let checked = files::source(terminal, file).and_then(|(mut sources, root)| {
-                let mut read = |path: &str| files::used(terminal, path);
-                let found = elaborate::check(&mut sources, root, &mut read, &options);
-                terminal.diagnose(&sources, &found)
-            });
-            match checked {
+            match self.check(terminal, file, &options) {
                 Err(Stop::Input) => faulty = true,
                 other => other?,
             }
         }
         if faulty { Err(Stop::Input) } else { Ok(()) }
+    }
+    fn check(&self, terminal: &Terminal, file: &Path, options: &Options) -> Result<(), Stop> {
+        if model::is_model(file) {
+            let model = build::import(terminal, file, &self.net)?;
+            return files::remark(terminal, file, &model.imported.remarks);
+        }
+        if darknet::is_network(file) {
+            return build::build(terminal, file, &self.net).map(drop);
+        }
+        let (mut sources, root) = files::source(terminal, file)?;
+        let mut read = |path: &str| files::used(terminal, path);
+        let found = elaborate::check(&mut sources, root, &mut read, options);
+        terminal.diagnose(&sources, &found)
     }
 }

@@ -32,7 +32,8 @@ pub(super) struct MachineArgs {
     /// Choose kernels as FILE says; what it lacks is measured and added to it
     #[arg(long, value_name = "FILE")]
     tune: Option<PathBuf>,
-    /// Keep packed weights in DIR, and start from them the next time (NETC_CACHE names one too)
+    /// Keep packed weights in DIR, and start from them the next time (NETC_CACHE names one too); netc never deletes
+    /// them, you may at any time
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
 }

@@ -14,12 +14,12 @@ use crate::weights::Weights;
 
 /// Whether a file is a Darknet network, by its name.
 pub(super) fn is_network(path: &Path) -> bool {
-    path.extension().is_some_and(|it| it.eq_ignore_ascii_case("cfg"))
+    files::is_named(path, "cfg")
 }
 
 /// Whether a file holds a Darknet network's weights, by its name.
 pub(super) fn is_weights(path: &Path) -> bool {
-    path.extension().is_some_and(|it| it.eq_ignore_ascii_case("weights"))
+    files::is_named(path, "weights")
 }
 
 /// Imports a network, or says what is wrong with it; its weights come from a file of their own.

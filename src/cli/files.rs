@@ -15,18 +15,32 @@ use crate::weights::{self, Bytes, Weights, npz};
 /// What a user calls standard input and standard output.
 pub(super) const STREAM: &str = "-";
 
+/// The permissions of a new file before the user's umask takes some away.
+#[cfg(unix)]
+const FILE_MODE: u32 = 0o666;
+
 /// The most bytes that a file of data may have, where the system does not say how much memory it has.
 const DATA_MAX: u64 = 1 << 36;
 
 /// The name of a file as it is shown and as `use` sees it.
 pub(super) fn name(path: &Path) -> String {
-    if path.as_os_str() == STREAM { "<stdin>".to_owned() } else { path.display().to_string() }
+    if is_stream(path) { "<stdin>".to_owned() } else { path.display().to_string() }
+}
+
+/// Whether the name of a file ends as those of its kind do: `is_named(path, "npz")`.
+pub(super) fn is_named(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|it| it.eq_ignore_ascii_case(extension))
+}
+
+/// Whether a path stands for standard input or output.
+pub(super) fn is_stream(path: &Path) -> bool {
+    path.as_os_str() == STREAM
 }
 
 /// Reads a file, or standard input for `-`, as far as one byte beyond `max`: a device has no end.
 fn read(path: &Path, max: u64) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
-    let read = if path.as_os_str() == STREAM {
+    let read = if is_stream(path) {
         std::io::stdin().lock().take(max + 1).read_to_end(&mut bytes)
     } else {
         File::open(path).and_then(|it| it.take(max + 1).read_to_end(&mut bytes))
@@ -229,7 +243,7 @@ pub(super) fn stream(
     path: &Path,
     make: &mut dyn FnMut(&mut dyn Write) -> std::io::Result<()>,
 ) -> Result<(), Stop> {
-    if path.as_os_str() == STREAM {
+    if is_stream(path) {
         return terminal.stream(make);
     }
     replace(path, |draft| {
@@ -250,11 +264,16 @@ fn replace(
         if std::fs::metadata(path).is_ok_and(|it| !it.is_file() && !it.is_dir()) {
             return fill(path);
         }
-        let draft = tempfile::Builder::new().prefix(".netc").tempfile_in(folder(path))?;
-        let draft = draft.into_temp_path();
+        let mut draft = tempfile::Builder::new();
+        draft.prefix(".netc");
+        #[cfg(unix)]
+        draft.permissions(std::os::unix::fs::PermissionsExt::from_mode(FILE_MODE));
+        let draft = draft.tempfile_in(folder(path))?.into_temp_path();
         fill(&draft)?;
         File::open(&draft)?.sync_all()?;
-        keep_mode(&draft, path)?;
+        if let Ok(old) = std::fs::metadata(path) {
+            std::fs::set_permissions(&draft, old.permissions())?;
+        }
         draft.persist(path).map_err(|it| it.error)?;
         Ok(())
     };
@@ -269,7 +288,7 @@ pub(super) fn save(
     graph: &Graph,
     each: &dyn Fn(),
 ) -> Result<(), Stop> {
-    let is_archive = path.extension().is_some_and(|it| it.eq_ignore_ascii_case("npz"));
+    let is_archive = is_named(path, "npz");
     replace(path, |draft| {
         if is_archive {
             npz::save(weights, graph, BufWriter::new(File::create(draft)?), each)?;
@@ -283,19 +302,4 @@ pub(super) fn save(
 /// The folder in which a file stands.
 pub(super) fn folder(path: &Path) -> &Path {
     path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Gives a new file the permissions of the one that it replaces, or those of ordinary files.
-fn keep_mode(new: &Path, old: &Path) -> std::io::Result<()> {
-    match std::fs::metadata(old) {
-        Ok(about) if about.is_file() => std::fs::set_permissions(new, about.permissions()),
-        _ => {
-            #[cfg(unix)]
-            {
-                use std::os::unix::fs::PermissionsExt as _;
-                std::fs::set_permissions(new, std::fs::Permissions::from_mode(0o644))?;
-            }
-            Ok(())
-        }
-    }
 }

@@ -76,7 +76,7 @@ impl Fmt {
                 terminal.say(&format!("`{name}` is not in the canonical layout"));
                 return Err(Stop::Input);
             }
-        } else if !self.diff && (differs || file.as_os_str() == files::STREAM) {
+        } else if !self.diff && (differs || files::is_stream(file)) {
             files::write(terminal, file, after.as_bytes())?;
         }
         Ok(())

@@ -17,8 +17,8 @@ use crate::weights::{self, Weights};
 ///
 /// Writes NAME.net and NAME.safetensors into a folder, NAME being the model's. What the model repeats
 /// becomes blocks, layers keep their names where those say something, and every tensor of the weights file
-/// has the path of its parameter in the text. Before anything is written the text is compiled and compared
-/// with the model, layer by layer: both give the same bits.
+/// has the path of its parameter in the text. Before anything is written the text is read again: it must describe
+/// the same net, operator by operator.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  netc import resnet50.onnx -o nets\n  netc import detector.onnx -o nets \

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::args::{Input, NetArgs};
+use super::args::{Input, NetArgs, finite, positive};
 use super::build::{Built, Text};
 use super::terminal::{Stop, Terminal};
 use super::{files, model, phase};
@@ -27,7 +27,7 @@ pub(super) struct InputArgs {
         value_parser = finite)]
     mean: Vec<f32>,
     /// Divides each channel afterwards: --std 0.229,0.224,0.225
-    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', value_parser = divisor)]
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', value_parser = positive)]
     std: Vec<f32>,
     /// What a full channel is: 1 (the default), or 255 for nets that take bytes
     #[arg(long, value_name = "NUMBER", value_parser = finite)]
@@ -50,14 +50,6 @@ pub(super) struct InputArgs {
 enum Order {
     Rgb,
     Bgr,
-}
-
-fn finite(text: &str) -> Result<f32, String> {
-    text.parse().ok().filter(|it: &f32| it.is_finite()).ok_or_else(|| "write a number".to_owned())
-}
-
-fn divisor(text: &str) -> Result<f32, String> {
-    finite(text).ok().filter(|it| *it > 0.0).ok_or_else(|| "write a number above 0".to_owned())
 }
 
 fn resize(text: &str) -> Result<Side, String> {
@@ -203,8 +195,7 @@ fn sized(
 /// What a file holds.
 pub(super) fn read(terminal: &Terminal, path: &Path) -> Result<Content, Stop> {
     let bytes = files::bytes(path)?;
-    let read = if bytes.starts_with(b"\x93NUMPY") || path.extension().is_some_and(|it| it == "npy")
-    {
+    let read = if bytes.starts_with(b"\x93NUMPY") || files::is_named(path, "npy") {
         Array::read(&files::name(path), &bytes).map(Content::Array).map_err(|it| it.message)
     } else {
         Picture::decode(&bytes).map(Content::Picture)

@@ -12,7 +12,7 @@ use crate::weights::npy::Array;
 
 /// Whether a file is a model of ONNX's, by its name.
 pub(super) fn is_model(path: &Path) -> bool {
-    path.extension().is_some_and(|it| it.eq_ignore_ascii_case("onnx"))
+    files::is_named(path, "onnx")
 }
 
 /// A model and which of its inputs were given as constants.

@@ -7,12 +7,12 @@ use std::time::Instant;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::args::PlainFormat;
+use super::args::{PlainFormat, positive};
 use super::boxes::{self, Detection};
 use super::build::Built;
 use super::input::Fed;
 use super::subject::SubjectArgs;
-use super::terminal::{Stop, Terminal};
+use super::terminal::{Stop, Terminal, number};
 use super::{files, phase};
 use crate::graph::{Graph, NodeId, Output};
 use crate::nest::suppress::Rows;
@@ -25,7 +25,8 @@ use crate::weights::{Element, npz};
 /// Run once on pictures, arrays or random input
 ///
 /// Results that look like class scores are shown sorted, with what softmax makes of them; --top and --labels
-/// ask for that.
+/// ask for that. Where --save, --boxes or --picture writes to standard output (-), the results are shown on standard
+/// error.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     netc run models/lenet5.net --weights models/lenet5.safetensors --input image=models/digits/7_1.png\n  \
@@ -49,7 +50,7 @@ pub(super) struct Run {
     #[arg(long, value_name = "F.png")]
     picture: Option<PathBuf>,
     /// What a full channel of that picture is: 1, or 255 for nets that give bytes
-    #[arg(long, value_name = "N", default_value_t = 1.0, requires = "picture")]
+    #[arg(long, value_name = "N", default_value_t = 1.0, requires = "picture", value_parser = positive)]
     full: f32,
     /// How the outputs are written
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
@@ -68,6 +69,7 @@ impl Run {
         let labels = self.labels.as_ref().map(|it| files::lines(terminal, it));
         let labels = labels.transpose()?.unwrap_or_default();
         self.boxes.as_deref().map_or(Ok(()), boxes::check)?;
+        let takes_output = self.check_streams()?;
         let machine = &self.subject.machine;
         let fed = self.subject.feed(terminal)?;
         self.check_boxes(&fed)?;
@@ -108,12 +110,33 @@ impl Run {
                 for it in &outputs {
                     self.text(&mut text, it, &labels);
                 }
-                let _ = writeln!(text, "{:.3} ms", time_ns as f64 / 1e6);
-                terminal.print(&text)
+                let _ = write!(text, "{:.3} ms", time_ns as f64 / 1e6);
+                if takes_output {
+                    terminal.say(&text);
+                    Ok(())
+                } else {
+                    terminal.print(&format!("{text}\n"))
+                }
             }
         };
         compiled.remember(terminal);
         printed
+    }
+
+    /// Whether a file goes to standard output, which takes one thing.
+    fn check_streams(&self) -> Result<bool, Stop> {
+        let files =
+            [("--save", &self.save), ("--boxes", &self.boxes), ("--picture", &self.picture)];
+        let is_stream = |it: &Option<PathBuf>| it.as_deref().is_some_and(files::is_stream);
+        let mut flags = files.into_iter().filter(|it| is_stream(it.1)).map(|it| it.0);
+        let Some(first) = flags.next() else { return Ok(false) };
+        let json = (self.format == PlainFormat::Json).then_some("--format json");
+        match flags.next().or(json) {
+            Some(other) => Err(Stop::Command(format!(
+                "`{first}` and `{other}` both write to standard output; give one of them a file"
+            ))),
+            None => Ok(true),
+        }
     }
 
     /// Boxes are drawn of a net that finds some, on the only picture.
@@ -314,11 +337,6 @@ fn is_softmax(graph: &Graph, mut node: NodeId) -> bool {
     false
 }
 
-/// A number with the digits that an f32 needs; `null` for NaN and infinities, which JSON does not have.
-pub(super) fn number(value: f32) -> Value {
-    value.to_string().parse::<f64>().map_or(Value::Null, Value::from)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -329,11 +347,5 @@ mod tests {
         assert_eq!(top.iter().map(|it| it.index).collect::<Vec<_>>(), [2, 3, 0, 1]);
         let top = best(&[0.0, 0.0], 1, false);
         assert_eq!((top[0].index, top[0].score), (0, 0.5));
-    }
-
-    #[test]
-    fn numbers_are_as_short_as_f32_allows() {
-        assert_eq!(number(0.1).to_string(), "0.1");
-        assert_eq!(number(f32::NAN), Value::Null);
     }
 }

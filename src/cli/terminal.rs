@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::io::{BufWriter, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
+use serde_json::Value;
+
 use super::args::{Color, Deny, ErrorFormat, TalkArgs};
 use super::progress::{Progress, Style};
 use crate::diag::render::{self, Format};
@@ -18,6 +20,8 @@ pub(super) enum Stop {
     Input,
     /// The command is wrong; says how. Exit code 2.
     Command(String),
+    /// `verify` found a mismatch; says where. Exit code 1.
+    Mismatch(String),
     /// Nobody reads the output any more. Exit code 0.
     Closed,
 }
@@ -99,7 +103,7 @@ impl Terminal {
     }
 
     /// Writes a JSON object and a newline.
-    pub(super) fn print_json(&self, value: &serde_json::Value) -> Result<(), Stop> {
+    pub(super) fn print_json(&self, value: &Value) -> Result<(), Stop> {
         self.print(&format!("{value}\n"))
     }
 
@@ -143,26 +147,36 @@ impl Terminal {
             }
             Ok(()) | Err(Stop::Closed) => ExitCode::SUCCESS,
             Err(Stop::Input) => ExitCode::from(1),
+            Err(Stop::Mismatch(fault)) => {
+                self.fault("mismatch", &fault);
+                ExitCode::from(1)
+            }
             Err(Stop::Command(fault)) => {
-                match self.format {
-                    Format::Human { .. } => {
-                        complain(&format!("error: {}", render::many_lines(&fault)));
-                    }
-                    Format::Json => complain(&command_json(&fault)),
-                    Format::Github => {
-                        complain(&format!("::error title=command::{}", fault.replace('\n', "%0A")));
-                    }
-                }
+                self.fault("command", &fault);
                 ExitCode::from(2)
             }
         }
     }
+
+    /// Says what is wrong where no file is at fault.
+    fn fault(&self, code: &str, fault: &str) {
+        complain(&match self.format {
+            Format::Human { .. } => format!("error: {}", render::many_lines(fault)),
+            Format::Json => json_fault(code, fault),
+            Format::Github => format!("::error title={code}::{}", fault.replace('\n', "%0A")),
+        });
+    }
 }
 
-/// What is said of a wrong command in JSON: no file is at fault.
-pub(super) fn command_json(fault: &str) -> String {
+/// A number with the digits that an f32 needs; `null` for NaN and infinities, which JSON does not have.
+pub(super) fn number(value: f32) -> Value {
+    value.to_string().parse::<f64>().map_or(Value::Null, Value::from)
+}
+
+/// What is said in JSON where no file is at fault.
+pub(super) fn json_fault(code: &str, fault: &str) -> String {
     let fault = serde_json::json!({
-        "code": "command", "severity": "error", "message": fault,
+        "code": code, "severity": "error", "message": fault,
         "file": null, "labels": [], "help": null,
     });
     fault.to_string()
@@ -194,5 +208,16 @@ fn takes_color(wanted: Color, is_terminal: bool) -> bool {
         Color::Auto if set("NO_COLOR") => false,
         Color::Auto if std::env::var_os("CLICOLOR_FORCE").is_some_and(|it| it != "0") => true,
         Color::Auto => is_terminal && std::env::var_os("TERM").is_none_or(|it| it != "dumb"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_as_short_as_f32_allows() {
+        assert_eq!(number(0.1).to_string(), "0.1");
+        assert_eq!(number(f32::NAN), Value::Null);
     }
 }

@@ -16,7 +16,8 @@ use crate::verify::{self, Check};
 /// Compiled code against the reference, layer by layer
 ///
 /// Each compiled layer gets what the compiled layers before it made, and is compared with the reference
-/// evaluation in f64. The bound follows from the number of terms in a sum and their size.
+/// evaluation in f64. The bound follows from the number of terms in a sum and their size. The exit code is 1 if a
+/// layer is beyond its bound.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  netc verify models/lenet5.net --weights models/lenet5.safetensors\n  \
@@ -62,11 +63,11 @@ impl Verify {
         if !ok {
             let wrong: Vec<String> =
                 checks.iter().filter(|it| !it.ok).map(|it| shown(&it.path)).collect();
-            super::terminal::complain(&format!(
-                "error: compiled code differs from the reference at {}: this is a bug of netc's",
-                wrong.join(", ")
-            ));
-            return Err(Stop::Input);
+            let wrong = wrong.join(", ");
+            let fault = format!(
+                "compiled code differs from the reference at {wrong}: this is a bug of netc's, please report it"
+            );
+            return Err(Stop::Mismatch(fault));
         }
         Ok(())
     }

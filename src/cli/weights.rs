@@ -104,7 +104,7 @@ impl Weights {
 /// Writes a random set.
 fn save(terminal: &Terminal, graph: &Graph, seed: u64, output: &Path) -> Result<(), Stop> {
     phase::enter("writing random weights");
-    if output.as_os_str() == files::STREAM {
+    if files::is_stream(output) {
         let fault = format!("cannot write `{}`: weights go to a file", files::name(output));
         return Err(Stop::Command(fault));
     }

@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::args::{NetArgs, PlainFormat};
+use super::compile::MachineArgs;
 use super::terminal::{Stop, Terminal};
 use super::{build, phase};
 use crate::diag::nearest;
@@ -28,6 +29,8 @@ pub(super) struct Why {
     layer: Option<String>,
     #[command(flatten)]
     net: NetArgs,
+    #[command(flatten)]
+    machine: MachineArgs,
     /// How it is written
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     format: PlainFormat,
@@ -49,7 +52,7 @@ impl Why {
         }
         let (graph, why) = passes::explain(graph, &mut |_, _| {});
         phase::enter("planning");
-        let plan = plan::plan(&graph, &plan::Options::default());
+        let plan = plan::plan(&graph, &self.machine.tuned_plan(terminal, &graph)?);
         let notes: Vec<&Note> = match &self.layer {
             Some(layer) => why.of(layer).collect(),
             None => why.notes().iter().collect(),

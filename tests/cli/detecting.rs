@@ -52,6 +52,10 @@ fn boxes_are_told_and_drawn_on_the_picture() {
     }
     let text = netc(&["run", &cfg, "--weights", &numbers, "--input", &image]).exits(0).out;
     assert_eq!(text.matches("class 0   90.74 %").count(), 4, "{text}");
+    let wide = folder.write("wide.txt", "\u{732b}\nen\n");
+    let args = ["run", &cfg, "--weights", &numbers, "--input", &image, "--labels", &wide];
+    let text = netc(&[&args[..], &["--set", "score=0.01"]].concat()).exits(0).out;
+    assert!(text.contains("  \u{732b}   ") && text.contains("  en   "), "{text}");
     let none = ["run", &cfg, "--weights", &numbers, "--input", &image, "--set", "score=0.95"];
     assert!(netc(&none).exits(0).out.contains("nothing"));
     let less = ["run", &cfg, "--weights", &numbers, "--input", &image, "--set", "score=0.01"];

@@ -71,6 +71,27 @@ fn devices_and_links_are_written_into_and_stay() {
     assert!(std::fs::symlink_metadata(&link).expect("it is there").is_symlink());
 }
 
+/// A new file has the permissions that the user's umask leaves, a replaced one those that it had.
+#[test]
+#[cfg(unix)]
+fn the_umask_decides_who_reads_a_new_file() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new();
+    let (net, new) = (folder.write("a.net", SMALL), folder.path("new.svg"));
+    let written = |umask: &str, path: &str| {
+        let script = format!("umask {umask} && exec \"$0\" graph \"$1\" -o \"$2\"");
+        let netc = env!("CARGO_BIN_EXE_netc");
+        let done =
+            std::process::Command::new("sh").args(["-c", &script, netc, &net, path]).status();
+        assert!(done.expect("a shell starts").success());
+        std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777
+    };
+    assert_eq!(written("027", &new), 0o640);
+    assert_eq!(written("000", &new), 0o640, "it keeps what it had");
+    assert_eq!(written("000", &folder.path("open.svg")), 0o666);
+    assert_eq!(written("077", &folder.path("own.svg")), 0o600);
+}
+
 #[test]
 fn names_do_not_command_the_terminal() {
     let folder = Folder::new();

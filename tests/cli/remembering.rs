@@ -106,6 +106,9 @@ fn choices_are_measured_once_and_then_taken() {
         tuned["choices"][key]["choice"] = json!(name);
         std::fs::write(&file, tuned.to_string()).expect("the file can be written");
         assert!(plan().contains(&format!("contract 3x40 3x3 {name} ")), "{name}");
+        let args = ["why", &net, "conv1", "--cpu", "avx2", "--tune", &file, "--format", "json"];
+        let why = netc(&args).exits(0).json();
+        assert_eq!(why["steps"][0]["choice"]["taken"], json!(name));
         let args = ["verify", &net, "--random-weights", "3", "--cpu", "avx2", "--tune", &file];
         netc(&args).exits(0);
         // Other candidates are other entries.

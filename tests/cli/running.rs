@@ -167,6 +167,43 @@ fn compiled_code_is_verified() {
 }
 
 #[test]
+fn numbers_of_a_flag_are_sensible() {
+    let refused = |args: &[&str], says: &str| {
+        let done = fed(&[args, &["--random-weights", "3"]].concat(), SMALL.as_bytes()).exits(2);
+        assert!(done.err.contains(says), "{args:?}: {}", done.err);
+    };
+    for seconds in ["nan", "-1", "1e30", "inf", "ten"] {
+        let flag = format!("--seconds={seconds}");
+        refused(&["bench", "-", &flag], "write a number of seconds from 0 to 86400");
+    }
+    for full in ["0", "-1", "nan", "inf"] {
+        let flag = format!("--full={full}");
+        refused(&["run", "-", "--picture", "-", &flag], "write a number above 0");
+    }
+}
+
+/// What is no text has standard output to itself.
+#[test]
+fn a_file_on_standard_output_is_alone_there() {
+    let folder = Folder::new();
+    let (net, path) = (folder.write("a.net", SMALL), folder.path("a.npz"));
+    let args = ["run", &net, "--random-weights", "3", "--save"];
+    netc(&[&args[..], &[&path]].concat()).exits(0);
+    let piped = command(&[&args[..], &["-"]].concat()).output().expect("netc runs");
+    assert!(piped.stdout == std::fs::read(&path).expect("a file"), "the archive and nothing else");
+    let told = String::from_utf8_lossy(&piped.stderr);
+    assert!(told.contains("scores [1, 3]"), "{told}");
+    for (more, says) in [
+        (["--picture", "-"], "`--save` and `--picture` both write to standard output"),
+        (["--boxes", "-"], "`--save` and `--boxes` both write to standard output"),
+        (["--format", "json"], "`--save` and `--format json` both write to standard output"),
+    ] {
+        let done = netc(&[&args[..], &["-"], &more].concat()).exits(2);
+        assert!(done.err.contains(says) && done.out.is_empty(), "{}", done.err);
+    }
+}
+
+#[test]
 fn a_bench_gives_whole_nanoseconds_and_bytes() {
     let flags = "--random-weights 3 --seconds 0 --runs 5 --threads 1 --per-layer --format json";
     let args: Vec<&str> = ["bench", "-"].into_iter().chain(flags.split(' ')).collect();
