@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of text (but the spans that its nodes came from), files or machines.
 
+mod names;
 pub mod print;
 pub mod verify;
 
@@ -13,9 +14,11 @@ use petgraph::stable_graph::{NodeIndex, StableDiGraph};
 use petgraph::visit::EdgeRef;
 
 use crate::diag::Span;
-use crate::ops::{Init, Op};
+use crate::ops::{Init, Op, ParamSpec, Role};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
+
+pub(crate) use names::Names;
 
 /// A node of a [`Graph`]; stable while other nodes come and go.
 pub type NodeId = NodeIndex<u32>;
@@ -109,6 +112,18 @@ pub struct Param {
     pub shape: Shape,
     /// Where its values come from.
     pub source: Source,
+}
+
+impl Param {
+    /// The parameter that a layer asks for, under a path.
+    pub fn new(path: String, spec: ParamSpec) -> Param {
+        let source = match spec.role {
+            Role::Learned => Source::Learned(spec.init),
+            Role::Statistic => Source::Statistic(spec.init),
+            Role::Fixed(tensor) => Source::Fixed(tensor),
+        };
+        Param { path, shape: spec.shape, source }
+    }
 }
 
 /// Where a parameter's values come from.

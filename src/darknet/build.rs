@@ -1,14 +1,12 @@
 //! Sections as a graph: the net's input, a layer after the other, the result.
 
-use std::collections::HashMap;
-
 use super::cfg::{Reader, Section};
 use super::heads::{self, Head};
 use super::weights::{Order, Stored};
 use super::{Imported, Layout, Options, layers};
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::graph::{Graph, Layer, NodeId, Param, Source};
-use crate::ops::{Channels, Fit, Flatten, Op, Picture, Reshape, Role};
+use crate::graph::{Graph, Layer, Names, NodeId, Param};
+use crate::ops::{Channels, Fit, Flatten, Op, Picture, Reshape};
 use crate::shape::Shape;
 
 /// How a section after the first is read.
@@ -39,8 +37,7 @@ pub(super) struct Builder<'a> {
     pub(super) found: Diagnostics,
     tensors: Vec<Stored>,
     params: u64,
-    /// How many layers begin with a path.
-    taken: HashMap<String, usize>,
+    taken: Names,
     /// What the first layer takes, if that is not the input itself.
     first: Option<NodeId>,
     /// What each layer so far gives; `None` for a head.
@@ -66,7 +63,7 @@ pub(super) fn build(
         found: Diagnostics::new(),
         tensors: Vec::new(),
         params: 0,
-        taken: HashMap::new(),
+        taken: Names::default(),
         first: None,
         values: Vec::new(),
         heads: Vec::new(),
@@ -283,7 +280,7 @@ impl<'a> Builder<'a> {
         op: impl Into<Op>,
         operands: &[NodeId],
     ) -> Result<NodeId, Broken> {
-        let path = self.free(word);
+        let path = self.taken.free(&format!("{word}{}", self.at));
         self.place(path, op.into(), operands)
     }
 
@@ -321,24 +318,11 @@ impl<'a> Builder<'a> {
         self.params = sum;
         let mut params = Vec::with_capacity(specs.len());
         for spec in specs {
-            let source = match spec.role {
-                Role::Learned => Source::Learned(spec.init),
-                Role::Statistic => Source::Statistic(spec.init),
-                Role::Fixed(tensor) => Source::Fixed(tensor),
-            };
             let path = format!("{path}.{}", spec.name);
-            params.push(self.graph.add_param(Param { path, shape: spec.shape, source }));
+            params.push(self.graph.add_param(Param::new(path, spec)));
         }
         let layer = Layer { op, params, epilogue: Vec::new() };
         Ok(self.graph.add_layer(path, self.section.span, layer, operands.to_vec(), shape))
-    }
-
-    /// A path that no other layer has.
-    fn free(&mut self, word: &str) -> String {
-        let path = format!("{word}{}", self.at);
-        let count = self.taken.entry(path.clone()).or_insert(0);
-        *count += 1;
-        if *count == 1 { path } else { format!("{path}_{count}") }
     }
 
     /// Notes that the file holds these parameters of a layer next, in this order.

@@ -5,8 +5,8 @@
 use std::collections::HashMap;
 
 use crate::diag::{Sources, Span};
-use crate::graph::{Graph, Layer, NodeId, Param, ParamId, Source};
-use crate::ops::{Op, ParamSpec, Role};
+use crate::graph::{Graph, Layer, NodeId, Param, ParamId};
+use crate::ops::{Op, ParamSpec};
 use crate::shape::Shape;
 
 /// A value of a [`Draft`].
@@ -227,7 +227,9 @@ impl Draft {
             }
             for &it in &made.params {
                 if params[it].is_none() {
-                    params[it] = Some(graph.add_param(self.params[it].graph_param()));
+                    let Tensor { path, spec, .. } = &self.params[it];
+                    let param = Param::new(path.clone(), spec.clone());
+                    params[it] = Some(graph.add_param(param));
                 }
             }
             let layer = Layer {
@@ -242,17 +244,6 @@ impl Draft {
             graph.add_output(name, ids[id.0].expect("what an output needs is live"));
         }
         graph
-    }
-}
-
-impl Tensor {
-    fn graph_param(&self) -> Param {
-        let source = match &self.spec.role {
-            Role::Learned => Source::Learned(self.spec.init),
-            Role::Statistic => Source::Statistic(self.spec.init),
-            Role::Fixed(tensor) => Source::Fixed(tensor.clone()),
-        };
-        Param { path: self.path.clone(), shape: self.spec.shape.clone(), source }
     }
 }
 

@@ -6,7 +6,7 @@ use super::blocks::Block;
 use super::names::{Paths, Relative, Tokens, is_kind, relative};
 use super::series::Line;
 use super::step::{Call, Column, Step};
-use crate::graph::NodeId;
+use crate::graph::{Names, NodeId};
 use crate::syntax::is_plain_name;
 
 /// The longest name that is made, but for its number.
@@ -329,21 +329,17 @@ fn clashes(children: &[Child<'_>]) -> Vec<usize> {
 
 /// Names that are given already.
 #[derive(Debug, Default)]
-pub(super) struct Taken {
-    names: HashSet<String>,
-    /// How often a name was wished for.
-    counts: HashMap<String, usize>,
-}
+pub(super) struct Taken(Names);
 
 impl Taken {
     /// Keeps names from being given.
     pub(super) fn extend(&mut self, names: impl IntoIterator<Item = String>) {
-        self.names.extend(names);
+        names.into_iter().for_each(|it| self.0.take(it));
     }
 
     /// Lets a name be given after all.
     pub(super) fn release(&mut self, name: &str) {
-        self.names.remove(name);
+        self.0.release(name);
     }
 
     /// A name for a value or block: a plain one near a wish that nothing else has.
@@ -355,16 +351,8 @@ impl Taken {
             base.insert(0, 'v');
         }
         let reserved = ["first", "min", "max", "floor", "c", "d", "h", "w", "l", "N"];
-        let is_word = |it: &str| {
+        self.0.free_if(&base, |it| {
             is_plain_name(it) && crate::ops::Op::find(it).is_none() && !reserved.contains(&it)
-        };
-        let count = self.counts.entry(base.clone()).or_default();
-        loop {
-            *count += 1;
-            let name = if *count == 1 { base.clone() } else { format!("{base}_{count}") };
-            if is_word(&name) && self.names.insert(name.clone()) {
-                return name;
-            }
-        }
+        })
     }
 }

@@ -4,8 +4,7 @@ use super::Imported;
 use super::constant::{Constant, Data, Reals};
 use super::net::{Id, Net};
 use crate::diag::Span;
-use crate::graph::{Graph, Layer, NodeId, Param, Source};
-use crate::ops::Role;
+use crate::graph::{Graph, Layer, NodeId, Param};
 use crate::weights::Weights;
 
 /// The graph of a net and the values of its parameters.
@@ -34,12 +33,7 @@ pub(super) fn build(net: Net, name: &str) -> Imported {
         let mut params = Vec::with_capacity(specs.len());
         for (spec, constant) in specs.into_iter().zip(call.params) {
             let path = format!("{}.{}", item.name, spec.name);
-            let source = match spec.role {
-                Role::Learned => Source::Learned(spec.init),
-                Role::Statistic => Source::Statistic(spec.init),
-                Role::Fixed(tensor) => Source::Fixed(tensor),
-            };
-            params.push(graph.add_param(Param { path: path.clone(), shape: spec.shape, source }));
+            params.push(graph.add_param(Param::new(path.clone(), spec)));
             set(&mut weights, path, constant);
         }
         let layer = Layer { op: call.op, params, epilogue: Vec::new() };

@@ -10,9 +10,8 @@ use std::io::{self, Write};
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 
-use super::names::Taken;
 use super::proto::{self, Extent, element};
-use crate::graph::{Graph, NodeId, ParamId};
+use crate::graph::{Graph, Names, NodeId, ParamId};
 use crate::ops::onnx::{Attribute, Node, OPSET, Operand};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
@@ -216,8 +215,8 @@ struct Writer<'a> {
     paths: Vec<String>,
     /// The result that a node makes first, which gives its value the name.
     results: HashMap<NodeId, String>,
-    taken: Taken,
-    taken_nodes: Taken,
+    taken: Names,
+    taken_nodes: Names,
 }
 
 impl<'a> Writer<'a> {
@@ -231,8 +230,8 @@ impl<'a> Writer<'a> {
             written: HashSet::new(),
             paths: Vec::new(),
             results: HashMap::new(),
-            taken: Taken::default(),
-            taken_nodes: Taken::default(),
+            taken: Names::default(),
+            taken_nodes: Names::default(),
         };
         for &id in graph.inputs() {
             let node = graph.node(id);

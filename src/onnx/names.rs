@@ -66,35 +66,9 @@ fn clean(name: &str) -> String {
     if name.is_empty() { "layer".to_owned() } else { name.to_owned() }
 }
 
-/// Names in use, each with the last number that was put behind it.
-#[derive(Default)]
-pub(super) struct Taken(HashMap<String, usize>);
-
-impl Taken {
-    /// Takes a name that is nobody else's: this one, or this one with a number.
-    pub(super) fn free(&mut self, name: &str) -> String {
-        let mut count = self.0.get(name).copied().unwrap_or(0);
-        let mut free = name.to_owned();
-        while self.0.contains_key(&free) {
-            count = count.max(1) + 1;
-            free = format!("{name}_{count}");
-        }
-        self.0.insert(name.to_owned(), count);
-        self.0.entry(free.clone()).or_insert(0);
-        free
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Taken, of_param, of_scope};
-
-    #[test]
-    fn names_are_given_once() {
-        let mut taken = Taken::default();
-        let given = ["a", "a_2", "a", "a", "b", "a"].map(|it| taken.free(it));
-        assert_eq!(given, ["a", "a_2", "a_3", "a_4", "b", "a_5"]);
-    }
+    use super::{of_param, of_scope};
 
     #[test]
     fn scopes_are_module_paths() {

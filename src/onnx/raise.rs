@@ -33,6 +33,7 @@ use super::proto::{self, Extent};
 use super::read::{self, Declared, FAULTS_MAX, Model};
 use super::{Error, Fault, Options, Port, element_name, fold, names};
 use crate::diag::Span;
+use crate::graph::Names;
 use crate::ops::Op;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
@@ -90,7 +91,7 @@ pub(super) struct Raise<'a> {
     inputs: HashMap<Id, String>,
     /// What the layers of this node are called.
     label: String,
-    taken: names::Taken,
+    taken: Names,
     budget: Budget,
     /// Files beside the model, by name.
     beside: RefCell<HashMap<String, Store>>,
@@ -115,7 +116,7 @@ pub(super) fn raise(
         values: HashMap::new(),
         inputs: HashMap::new(),
         label: String::new(),
-        taken: names::Taken::default(),
+        taken: Names::default(),
         budget: Budget::of(usize::try_from(model.store.bytes().count()).unwrap_or(usize::MAX)),
         beside: RefCell::default(),
     };
