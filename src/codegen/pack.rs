@@ -6,7 +6,7 @@ mod pieces;
 use std::collections::HashMap;
 
 use super::memory::{ALIGNMENT, Floats};
-use crate::nest::{Expr, Guard, Index};
+use crate::nest::{Expr, Index};
 use crate::plan::{Kernel, PackedId, Plan};
 use crate::shape::Shape;
 
@@ -142,17 +142,10 @@ fn tables(expr: &Expr, visit: &mut dyn FnMut(Table<'_>)) {
             tables(a, visit);
             tables(b, visit);
         }
-        Expr::Reduce { guards, body, .. } => {
-            debug_assert!(guards.iter().all(guard_has_no_table));
-            tables(body, visit);
-        }
+        Expr::Reduce { body, .. } => tables(body, visit),
         Expr::Choose(_, a, b) => {
             tables(a, visit);
             tables(b, visit);
         }
     }
-}
-
-fn guard_has_no_table(guard: &Guard) -> bool {
-    matches!(guard, Guard::Within(..) | Guard::Divides(..))
 }

@@ -7,7 +7,6 @@
 //! | [`Contraction`] | convolution, matrix product, fully connected layer | broadcast |
 //! | [`Depthwise`] | a convolution per channel; with one tap, a scale and a shift | vector |
 //! | [`Pool`] | maximum or sum of a window, of a whole plane | vector |
-//! | [`Elementwise`] | an epilogue over contiguous memory | vector |
 //! | [`Forward`], [`Inverse`] | the transforms around the products of a Winograd convolution | vector |
 //!
 //! and becomes [`code`] for `Module::define_function_bytes` in one of two forms with one
@@ -83,7 +82,6 @@ mod clif;
 mod code;
 mod contraction;
 mod depthwise;
-mod elementwise;
 mod function;
 mod grid;
 mod pool;
@@ -98,7 +96,6 @@ pub use clif::{emit_clif, signature};
 pub use code::{ALIGNMENT, code, emit_portable};
 pub use contraction::Contraction;
 pub use depthwise::Depthwise;
-pub use elementwise::Elementwise;
 pub use grid::{Epilogue, Grid, PIXEL, Pixel, Start};
 pub use pool::{Pool, Pooling};
 pub use program::{

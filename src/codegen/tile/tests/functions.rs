@@ -1,7 +1,8 @@
 //! Functions of one number.
 
+use super::elementwise::Elementwise;
 use super::harness::{Buffers, run};
-use crate::codegen::tile::{Elementwise, Epilogue};
+use crate::codegen::tile::Epilogue;
 use crate::plan::Function;
 
 /// The exact value.

@@ -1,9 +1,8 @@
 //! Tiles whose input is read by vectors: depthwise, pooling, elementwise.
 
+use super::elementwise::Elementwise;
 use super::harness::{Buffers, assert_close, noise, run};
-use crate::codegen::tile::{
-    Axis, Depthwise, Elementwise, Epilogue, Grid, PIXEL, Pool, Pooling, Start, Tile,
-};
+use crate::codegen::tile::{Axis, Depthwise, Epilogue, Grid, PIXEL, Pool, Pooling, Start, Tile};
 
 /// Windows over blocked channels: a row of pixels, as every tile here computes.
 #[derive(Clone, Copy, Debug)]

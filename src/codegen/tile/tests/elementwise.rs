@@ -1,7 +1,7 @@
-//! The elementwise tile: what needs no reduction, over contiguous vectors.
+//! A tile without a reduction, over contiguous vectors: it shows epilogues alone.
 
-use super::grid::finish;
-use super::{Address, Epilogue, Grid, Instr, PIXEL, Pointer, Tile};
+use crate::codegen::tile::grid::finish;
+use crate::codegen::tile::{Address, Epilogue, Grid, Instr, PIXEL, Pointer, Tile};
 
 /// Vectors handled by one pass of the loop, which leaves the epilogue four registers.
 const UNROLL: u32 = 8;
@@ -9,21 +9,21 @@ const UNROLL: u32 = 8;
 /// `output = epilogue(input)` over `vectors` contiguous vectors, so `[Residual, Relu]` is
 /// relu(input + residual). Any of the buffers may be the same.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Elementwise {
+pub(super) struct Elementwise {
     /// How many vectors of eight f32; at least one.
-    pub vectors: u32,
+    pub(super) vectors: u32,
     /// What is done.
-    pub epilogue: Vec<Epilogue>,
+    pub(super) epilogue: Vec<Epilogue>,
 }
 
 impl Elementwise {
     /// The program: a loop over eight vectors at a time, then the rest.
     #[must_use]
-    pub fn tile(&self) -> Tile {
+    pub(super) fn tile(&self) -> Tile {
         let part = |pixels: u32| {
             let pixels = u8::try_from(pixels).expect("few vectors are unrolled");
             let grid = Grid::row(pixels, PIXEL, 1, 0);
-            let load = |(pixel, _, acc): (super::Pixel, u8, _)| {
+            let load = |(pixel, _, acc): (crate::codegen::tile::Pixel, u8, _)| {
                 Instr::Load(acc, Address { base: Pointer::Input, offset: pixel.input })
             };
             let mut body: Vec<Instr> = grid.each().map(load).collect();
