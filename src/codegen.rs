@@ -68,6 +68,7 @@ pub struct Code {
     image: jit::Image,
     blob: Blob,
     routines: Vec<RoutineInfo>,
+    beyond: usize,
 }
 
 /// What is known of a step's routine.
@@ -106,6 +107,7 @@ pub fn compile(plan: &Plan, values: &dyn Values, options: &Options) -> Code {
             None
         }
     });
+    let beyond = pieces.beyond();
     drop(pieces);
     blob.put_memory(memory);
     let mut leaves: Vec<jit::Compiled> = Vec::new();
@@ -133,7 +135,7 @@ pub fn compile(plan: &Plan, values: &dyn Values, options: &Options) -> Code {
         routines.push(jit::Routine { code: it.code, leaves: own });
     }
     let image = jit::Image::new(target, &routines, &leaves);
-    Code { image, blob, routines: infos }
+    Code { image, blob, routines: infos, beyond }
 }
 
 fn build(
@@ -195,6 +197,12 @@ impl Code {
     /// The packed parameters and tables.
     pub fn blob(&self) -> &Blob {
         &self.blob
+    }
+
+    /// How many weights were to become f16, are beyond the greatest, and became that. None is known where all were
+    /// recalled.
+    pub fn beyond_half(&self) -> usize {
+        self.beyond
     }
 
     /// The intermediate code of a step's routine, if texts were kept.

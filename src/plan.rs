@@ -17,6 +17,7 @@ pub mod memory;
 mod print;
 mod processor;
 mod select;
+mod storage;
 pub mod tile;
 pub mod view;
 pub mod winograd;
@@ -24,6 +25,7 @@ pub mod winograd;
 pub use choice::{Candidate, Choice, Choices};
 pub use function::Function;
 pub use processor::Processor;
+pub use storage::Storage;
 pub use view::{Buffer, BufferId, Home, View};
 pub use winograd::{Cut, Scheme, Winograd};
 
@@ -52,6 +54,9 @@ pub struct Options {
     pub choices: Choices,
     /// For which kind of processor; this machine's, if nothing is said.
     pub processor: Processor,
+    /// Whether the weights of fully connected layers and of convolutions with one tap are stored as f16
+    /// (`docs/numerics.md` says what that does to results).
+    pub half_weights: bool,
 }
 
 /// Which algorithms convolutions may use.
@@ -99,6 +104,16 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// How a parameter lies in memory. What is [`Storage::F16`] has been rounded, for all layers that read it.
+    pub fn storage(&self, param: ParamId) -> Storage {
+        let of_param = self.packed.iter().filter(|it| it.param == param);
+        let mut stored = of_param.filter_map(|it| match it.packing {
+            Packing::Contract { storage, .. } => Some(storage),
+            _ => None,
+        });
+        stored.next().unwrap_or_default()
+    }
+
     /// How far a node's rounding spreads, if its results are computed in tiles that share their terms.
     pub fn spread(&self, node: NodeId) -> Option<Spread> {
         let (_, cut) = self.winograd.iter().find(|it| it.0 == node)?;
@@ -176,6 +191,8 @@ pub struct Contract {
     pub vectors: usize,
     /// Whether vectors have sixteen lanes.
     pub wide: bool,
+    /// How the weights lie in memory.
+    pub storage: Storage,
 }
 
 /// `out[n, c, y..] = epilogue(bias[c] + sum(i..) in[n, c, y * stride + i * dilation - before ..] * weight[c, i..])`.
@@ -262,7 +279,7 @@ pub struct Packed {
     pub shape: Shape,
     /// The order.
     pub packing: Packing,
-    /// Elements after packing, padding included.
+    /// Elements of f32 after packing, padding included; two f16 take the place of one.
     pub elements: usize,
 }
 
@@ -290,6 +307,8 @@ pub enum Packing {
         plain: bool,
         /// Whether the filter is flipped.
         flip: bool,
+        /// How a weight lies in memory.
+        storage: Storage,
     },
     /// `[tile of vectors * 8 out channels][point][in block][8 in channels][vectors * 8]` from `[out, in, r, r]`,
     /// transformed. The last tile and the last block may be narrower.

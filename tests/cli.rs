@@ -2,6 +2,8 @@
 
 #[path = "cli/detecting.rs"]
 mod detecting;
+#[path = "cli/halves.rs"]
+mod halves;
 #[path = "cli/hostile.rs"]
 mod hostile;
 #[path = "cli/models.rs"]

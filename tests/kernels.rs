@@ -10,6 +10,8 @@ mod far;
 mod features;
 #[path = "kernels/guard.rs"]
 mod guard;
+#[path = "kernels/halves.rs"]
+mod halves;
 #[path = "kernels/math.rs"]
 mod math;
 #[path = "kernels/net.rs"]

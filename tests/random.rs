@@ -8,7 +8,7 @@ use netc::codegen::{self, Cpu};
 use netc::diag::{Source, Sources};
 use netc::elaborate::{self, elaborate};
 use netc::graph::{Graph, NodeId, ParamId};
-use netc::plan::{self, Processor};
+use netc::plan::{self, Processor, Storage};
 use netc::program::Program;
 use netc::tensor::Tensor;
 use netc::weights::Weights;
@@ -69,12 +69,12 @@ fn compiled_is_reference(
     graph: &Graph,
     weights: &Weights,
     inputs: &[Tensor],
-    (cpu, processor): (Cpu, Processor),
+    (cpu, processor, half_weights): (Cpu, Processor, bool),
     text: &str,
 ) {
     let tensor = |id: ParamId| weights.tensor(graph, id);
     let options = codegen::Options { cpu, ..codegen::Options::default() };
-    let shared = plan::Options { processor, ..Default::default() };
+    let shared = plan::Options { processor, half_weights, ..Default::default() };
     let kept = plan::plan(graph, &plan::Options { keep_all: true, ..shared.clone() });
     let program = Program::compile(&kept, &tensor, &options);
     let mut session = program.session(1);
@@ -88,7 +88,11 @@ fn compiled_is_reference(
             session.read(view).expect("a layer's value is in the arena")
         }
     };
-    for check in verify::layers(graph, &tensor, &value, &|id| kept.spread(id)) {
+    let stored = |id: ParamId| match kept.storage(id) {
+        Storage::F32 => tensor(id),
+        Storage::F16 => netc::weights::rounded(tensor(id)),
+    };
+    for check in verify::layers(graph, &stored, &value, &|id| kept.spread(id)) {
         assert!(check.ok, "{cpu:?} {check:?}\n{text}\n{graph}\n{kept}");
     }
     let shared = plan::plan(graph, &shared);
@@ -110,10 +114,10 @@ fn check(seed: u64) {
     let optimised = passes::optimise(plain.clone(), &mut |_, _| {});
     same_function(&plain, &optimised, &weights, &inputs, &text);
     let processor = if seed.is_multiple_of(2) { Processor::host() } else { Processor::NARROW };
-    let native = (Cpu::Native, processor);
+    let native = (Cpu::Native, processor, seed % 6 >= 4);
     compiled_is_reference(&optimised, &weights, &inputs, native, &text);
     if seed.is_multiple_of(4) {
-        let baseline = (Cpu::Baseline, Processor::NARROW);
+        let baseline = (Cpu::Baseline, Processor::NARROW, seed.is_multiple_of(8));
         compiled_is_reference(&optimised, &weights, &inputs, baseline, &text);
     }
     if seed.is_multiple_of(8) {

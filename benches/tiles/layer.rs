@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use netc::codegen::tile::{
     Axis, Contraction, Depthwise, Epilogue, Grid, PIXEL, Pointer, Reduction, Start, Tile,
 };
+use netc::plan::Storage;
 use netc::plan::tile::{channels_at_once, row, vectors};
 
 use crate::machine::{Form, Leaf, Machine, huge};
@@ -186,6 +187,7 @@ impl Work {
             start: if from == 0 { Start::Bias } else { Start::Output },
             epilogue: if last { vec![Epilogue::Relu] } else { Vec::new() },
             ahead: ahead as u32,
+            storage: Storage::F32,
         };
         let mut leaf = |tile: &Tile| machine.leaf(tile, form);
         self.runs(&tiles, ahead, &|pixels| new(pixels).tile(), &mut leaf)

@@ -10,14 +10,16 @@ use super::args::PlainFormat;
 use super::subject::SubjectArgs;
 use super::terminal::{Stop, Terminal};
 use super::{phase, weigh};
+use crate::plan::Storage;
 use crate::report::shown;
 use crate::verify::{self, Check};
+use crate::weights;
 
 /// Compiled code against the reference, layer by layer
 ///
 /// Each compiled layer gets what the compiled layers before it made, and is compared with the reference
-/// evaluation in f64. The bound follows from the number of terms in a sum and their size. The exit code is 1 if a
-/// layer is beyond its bound.
+/// evaluation in f64. The bound follows from the number of terms in a sum and their size. With --half-weights the
+/// reference computes with the rounded weights too. The exit code is 1 if a layer is beyond its bound.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  netc verify models/lenet5.net --weights models/lenet5.safetensors\n  \
@@ -48,7 +50,10 @@ impl Verify {
             Some(at) => fed.values[at].clone(),
             None => session.read(views[&id]).expect("a layer's value is in the arena or an output"),
         };
-        let params = |id| weights.tensor(graph, id);
+        let params = |id| match compiled.plan.storage(id) {
+            Storage::F32 => weights.tensor(graph, id),
+            Storage::F16 => weights::rounded(weights.tensor(graph, id)),
+        };
         let spread = |id| compiled.plan.spread(id);
         let layers = verify::layers(graph, &params, &value, &spread);
         let progress = terminal.progress("comparing", layers.len());

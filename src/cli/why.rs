@@ -19,7 +19,8 @@ use crate::plan::{self, Candidate, Choice, Plan};
 /// Names a layer by its path in the weights and in reports.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  netc why models/resnet.net --net ResNet18\n  \
-    netc why models/resnet.net --net ResNet18 layer1.0.conv1")]
+    netc why models/resnet.net --net ResNet18 layer1.0.conv1\n  \
+    netc why models/vgg.net --net VGG16 --half-weights classifier.0")]
 pub(super) struct Why {
     /// The net; - is standard input
     #[arg(value_name = "FILE")]

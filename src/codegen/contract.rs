@@ -17,7 +17,7 @@ use super::tile::{
     self, Axis, Contraction, Epilogue, Grid, Pixel, Pointer, Reduction, Start, Tile,
 };
 use crate::plan::tile::{channels_at_once, row as cover};
-use crate::plan::{Contract, Depthwise, LANES, Plan, Post, Step, View};
+use crate::plan::{Contract, Depthwise, LANES, Plan, Post, Step, Storage, View};
 use crate::shape::Window;
 pub(super) use pool::emit_pool;
 pub(super) use sweep::{Names, bytes, signed};
@@ -26,9 +26,9 @@ use sweep::{Map, PixelStep};
 
 /// Fewer units than this and the rows of a map are not joined further.
 const UNITS: usize = 8;
-/// How far ahead weights are prefetched that are used once, in elements: 33 GB/s become 42 on a Zen 5 core, with tiles of
+/// How far ahead weights are prefetched that are used once, in bytes: 33 GB/s become 42 on a Zen 5 core, with tiles of
 /// eight lanes.
-const AHEAD: usize = 2048;
+const AHEAD: i64 = 8192;
 /// Pixels of a depthwise tile.
 const DEPTHWISE_PIXELS: usize = 12;
 
@@ -212,7 +212,7 @@ impl Job<'_> {
         assert!(input.blocked || contract.groups == 1, "groups start blocks: {:?}", self.step);
         let blocks = contract.out_channels.div_ceil(LANES);
         let taps: usize = contract.windows.iter().map(|it| it.kernel).product();
-        let row = |vectors: usize| bytes(contract.in_channels * taps * vectors * LANES);
+        let row = |vectors: usize| weights(contract, contract.in_channels * taps * vectors * LANES);
         let pitch = |view: &View| bytes(view.strides[1]);
         let residual = |scale: usize| self.residual.map_or(0, |it| pitch(it) * signed(scale));
         let image = |view: &View| bytes(view.strides[0]);
@@ -263,7 +263,7 @@ impl Job<'_> {
             if self.is_one_pass() { channels } else { channels_at_once(channels, taps, vectors) };
         let calls = channels.div_ceil(at_once);
         let step = |count: usize| {
-            let weights = bytes(count * taps * vectors * LANES);
+            let weights = weights(contract, count * taps * vectors * LANES);
             let input = &self.step.inputs[0];
             let planes = if input.blocked { count / LANES } else { count };
             let input = bytes(input.strides[1]) * signed(planes);
@@ -289,8 +289,10 @@ impl Job<'_> {
             let (start, posts) = kind(done == 0, last);
             let mut pass = self.pass(contract, vectors, summed, start, &posts, leaves);
             pass.offsets = step(done * at_once);
-            pass.offsets.ahead +=
-                bytes(if self.map.pixels() == 1 { AHEAD } else { summed * taps * vectors * LANES });
+            pass.offsets.ahead += match self.map.pixels() {
+                1 => AHEAD,
+                _ => weights(contract, summed * taps * vectors * LANES),
+            };
             pass.count = count;
             pass.step = step(at_once);
             passes.push(pass);
@@ -319,17 +321,19 @@ impl Job<'_> {
             channels * contract.windows.iter().map(|it| it.kernel).product::<usize>();
         let tiles = cover(contract.wide, self.map.row, vectors, steps);
         let per_row: usize = tiles.iter().map(|it| it.1).sum();
-        let ahead = (steps * vectors * 32).div_ceil(per_row * self.map.rows()).next_multiple_of(4);
+        let read = steps * vectors * LANES * contract.storage.bytes();
+        let ahead = read.div_ceil(per_row * self.map.rows()).next_multiple_of(4);
         let pitch = narrow(bytes(input.strides[1]));
         let reduce = if input.blocked { Reduction::blocked } else { Reduction::plain };
         let reduction = reduce(counted(channels), pitch, &taps);
         let new = |pixels: usize| {
             let grid = Grid { wide: contract.wide, ..self.grid(pixels, vectors) };
             let (reduction, epilogue) = (reduction.clone(), posts.to_vec());
-            // Sixteen streams side by side keep memory busy by themselves.
-            let busy = self.map.pixels() == 1 && contract.wide;
+            let storage = contract.storage;
+            // Sixteen streams side by side keep memory busy by themselves, of f32.
+            let busy = self.map.pixels() == 1 && contract.wide && storage == Storage::F32;
             let ahead = if busy { 0 } else { counted(ahead) };
-            Contraction { grid, reduction, start, epilogue, ahead }.tile()
+            Contraction { grid, reduction, start, epilogue, ahead, storage }.tile()
         };
         self.row(&tiles, signed(ahead), &new, leaves)
     }
@@ -448,6 +452,11 @@ impl Offsets {
             ahead: self.ahead + other.ahead * times,
         }
     }
+}
+
+/// Bytes of so many weights.
+fn weights(contract: &Contract, count: usize) -> i64 {
+    signed(count * contract.storage.bytes())
 }
 
 pub(super) fn narrow(bytes: i64) -> i32 {

@@ -33,7 +33,8 @@ pub(super) fn nanoseconds(step: &Step, bundled: bool) -> u64 {
         Kernel::Contract(it) => {
             let taps: usize = it.windows.iter().map(|it| it.kernel).product();
             let terms = (it.in_channels * taps) as u64;
-            let weights = terms * (it.groups * it.out_channels) as u64 * 4;
+            let bytes = it.storage.bytes() as u64;
+            let weights = terms * (it.groups * it.out_channels) as u64 * bytes;
             let sums = elements(&step.output.shape).saturating_mul(terms) / TILE;
             sums.max(weights / if weights > CACHED { MEMORY } else { CACHE })
         }

@@ -22,7 +22,7 @@
 //! # Loops around a contraction
 //!
 //! ```text
-//! for group of V output blocks            weights: V * 32 bytes a step, read in order
+//! for group of V output blocks            weights: V * 32 bytes a step (V * 16 of f16), in order
 //!   for block of the reduction            `plan::tile::channels_at_once`
 //!     for run of equal tiles in a row     `plan::tile::row`
 //!       one leaf: for row, for tile       `Tile::repeated` twice

@@ -15,7 +15,7 @@ use super::tile::{
 };
 use crate::plan::tile::{channels_at_once, row as cover};
 use crate::plan::winograd::{Scratch, tiles};
-use crate::plan::{LANES, Plan, Scheme, Step, View, Winograd};
+use crate::plan::{LANES, Plan, Scheme, Step, Storage, View, Winograd};
 
 /// Emits the routine of a Winograd convolution; gives its leaves and the number of units.
 pub(super) fn emit(
@@ -212,7 +212,8 @@ impl<'a> Job<'a> {
             residual_pitch: 0,
         };
         let reduction = Reduction::in_blocks(counted(cut.lanes()), counted(channels), pitch, &[]);
-        Contraction { grid, reduction, start, epilogue: Vec::new(), ahead: counted(ahead) }.tile()
+        let (epilogue, ahead, storage) = (Vec::new(), counted(ahead), Storage::F32);
+        Contraction { grid, reduction, start, epilogue, ahead, storage }.tile()
     }
 }
 

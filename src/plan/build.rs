@@ -3,6 +3,7 @@
 mod forms;
 mod halos;
 mod place;
+mod storage;
 mod tiles;
 
 use std::collections::HashMap;
@@ -14,7 +15,7 @@ use super::view::{Buffer, BufferId, Home, View};
 use super::winograd::{self, Cut, Way};
 use super::{
     Algorithms, Candidate, Choice, Kernel, LANES, Loops, Options, Packed, PackedId, Packing, Plan,
-    Step, tile,
+    Step, Storage, tile,
 };
 use crate::graph::{Epilogue, Graph, Kind, Layer, NodeId, ParamId};
 use crate::nest::suppress::Suppress;
@@ -43,7 +44,7 @@ enum Recipe {
 pub(super) struct Builder<'a> {
     graph: &'a Graph,
     options: &'a Options,
-    /// The bytes of all parameters.
+    /// The bytes of all parameters, nearly.
     weights: usize,
     order: Vec<NodeId>,
     recipes: HashMap<NodeId, Recipe>,
@@ -71,7 +72,7 @@ pub(super) fn build(graph: &Graph, options: &Options) -> Plan {
     let mut builder = Builder {
         graph,
         options,
-        weights: graph.params().iter().map(|it| 4 * it.shape.elements()).sum(),
+        weights: graph.params().iter().map(|it| storage::bytes(&it.shape, options)).sum(),
         order: graph.order(),
         recipes: HashMap::new(),
         choices: HashMap::new(),
@@ -95,6 +96,7 @@ pub(super) fn build(graph: &Graph, options: &Options) -> Plan {
         },
     };
     builder.choose_recipes();
+    builder.settle_storage();
     builder.choose_slots();
     builder.find_halos();
     while builder.take_loops_for_far_tiles() {
@@ -131,9 +133,14 @@ impl Builder<'_> {
         }
         let nest = self.nest(id, layer);
         match select::contraction(&nest) {
-            Some(found) if found.has_tiles() && self.reads_tiles(node.operands()[0], &found) => {
+            Some(mut found)
+                if found.has_tiles() && self.reads_tiles(node.operands()[0], &found) =>
+            {
                 if found.is_depthwise() {
                     return Recipe::Contract(found, 1);
+                }
+                if self.options.half_weights && found.has_halves() {
+                    found.storage = Storage::F16;
                 }
                 let (choice, way) = self.choose(&found, shapes[0], &node.shape);
                 self.choices.insert(id, choice);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Home, Kernel, Plan, Pooling, Post, Step, View};
+use super::{Home, Kernel, Plan, Pooling, Post, Step, Storage, View};
 use crate::nest::suppress::Rows;
 
 impl fmt::Display for Plan {
@@ -61,6 +61,9 @@ impl fmt::Display for Kernel {
                     write!(f, " groups {}", it.groups)?;
                 }
                 write_windows(f, &it.windows)?;
+                if it.storage == Storage::F16 {
+                    f.write_str(" f16 weights")?;
+                }
                 write!(f, " tile {}x{}", it.pixels, it.vectors * super::LANES)?;
                 write_epilogue(f, it.bias, &it.epilogue)
             }

@@ -7,7 +7,7 @@ pub(super) use pool::{Pooled, pool};
 use std::fmt::Write as _;
 
 use super::winograd::{Cut, Scheme, Way, Winograd};
-use super::{Contract, Depthwise, Function, LANES, Post, tile};
+use super::{Contract, Depthwise, Function, LANES, Post, Storage, tile};
 use crate::nest::{Affine, Binary, Buffer, Expr, Guard, Index, Nest, Reduction, Stage};
 use crate::ops::Op;
 use crate::shape::{Shape, Window};
@@ -27,6 +27,8 @@ pub(super) struct Contraction {
     pub bias: bool,
     /// Whether the filter is flipped.
     pub flip: bool,
+    /// How the filter lies in memory.
+    pub storage: Storage,
 }
 
 /// Recognises `out[n, k, y..] = bias[k] + sum(c, i..) in[n, c, s*y + d*i - p ..] * weight[k, c, i..]`, with groups
@@ -63,7 +65,8 @@ pub(super) fn contraction(nest: &Nest) -> Option<Contraction> {
         )?);
     }
     let (groups, out_channels) = channels;
-    let found = Contraction { groups, in_channels, out_channels, windows, bias, flip };
+    let storage = Storage::F32;
+    let found = Contraction { groups, in_channels, out_channels, windows, bias, flip, storage };
     guards_are_borders(guards, spatial).then_some(found)
 }
 
@@ -165,6 +168,11 @@ impl Contraction {
         self.groups == 1 || self.is_depthwise() || aligned
     }
 
+    /// Whether tiles can convert the filter as they read it: little else waits for so many weights.
+    pub(super) fn has_halves(&self) -> bool {
+        self.taps() == 1 && !self.is_depthwise()
+    }
+
     /// The taps of all windows together.
     pub(super) fn taps(&self) -> usize {
         self.windows.iter().map(|it| it.kernel).product()
@@ -188,6 +196,9 @@ impl Contraction {
         }
         if self.groups > 1 {
             let _ = write!(key, ", {} groups", self.groups);
+        }
+        if self.storage == Storage::F16 {
+            key.push_str(", f16 weights");
         }
         key
     }
@@ -231,6 +242,7 @@ impl Contraction {
             pixels,
             vectors,
             wide,
+            storage: self.storage,
         }
     }
 

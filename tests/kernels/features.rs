@@ -172,15 +172,21 @@ fn no_instruction_is_beyond_its_target() {
     let has_wide = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
     let mut narrow = BTreeSet::new();
     let mut wide = BTreeSet::new();
-    for &(file, net) in MODELS {
+    let mut halves = BTreeSet::new();
+    for (at, &(file, net)) in MODELS.iter().enumerate() {
         let graph = graph(file, net);
-        let host = plan::Options::default();
+        let host = plan::Options { half_weights: at % 2 == 1, ..Default::default() };
         let any = plan::Options { processor: Processor::NARROW, ..host.clone() };
         narrow.extend(used(&graph, Cpu::Baseline, &any));
         wide.extend(used(&graph, Cpu::Native, &host));
+        if host.half_weights {
+            halves.extend(used(&graph, Cpu::Native, &any));
+        }
     }
     assert!(narrow.contains("SSE") && !narrow.contains("AVX"), "{narrow:?}");
     // In the encoding of AVX-512 a multiply-add is one of its own instructions.
     let has_fused = wide.contains("FMA") || wide.contains("AVX512F");
     assert_eq!(has_wide, has_fused, "{wide:?}");
+    let converts = has_wide && is_x86_feature_detected!("f16c");
+    assert_eq!(converts, halves.contains("F16C"), "{halves:?}");
 }

@@ -1,15 +1,15 @@
-//! Whole graphs, compiled in all ways, against the reference layer by layer: tiles of both widths and loops, for this
-//! machine and for any, memory shared or not, one thread or several, all buffers between guards; and no instruction
-//! that the target lacks.
+//! Whole graphs, compiled in all ways, against the reference layer by layer: tiles of both widths and loops, weights as
+//! they are and as f16, for this machine and for any, memory shared or not, one thread or several, all buffers between
+//! guards; and no instruction that the target lacks.
 
 use netc::codegen::{Code, Cpu, Options};
 use netc::graph::{Graph, NodeId, ParamId};
 use netc::passes;
-use netc::plan::{self, Algorithms, Plan, Processor, plan};
+use netc::plan::{self, Algorithms, Plan, Processor, Storage, plan};
 use netc::program::Program;
 use netc::tensor::Tensor;
 use netc::verify;
-use netc::weights::Weights;
+use netc::weights::{Weights, rounded};
 
 use crate::case::Random;
 #[cfg(target_arch = "x86_64")]
@@ -27,7 +27,9 @@ pub(crate) fn check(graph: Graph, seed: u64, algorithms: Algorithms) -> Vec<Plan
     println!("seed {seed}\n{}", subject.graph);
     [Processor::NARROW, Processor::WIDE]
         .map(|processor| {
-            let options = plan::Options { algorithms, processor, ..Default::default() };
+            let half_weights = seed.is_multiple_of(2);
+            let options =
+                plan::Options { algorithms, processor, half_weights, ..Default::default() };
             let tight = plan(&subject.graph, &options);
             let kept = plan(&subject.graph, &plan::Options { keep_all: true, ..options });
             for cpu in [Cpu::Native, Cpu::Baseline] {
@@ -85,7 +87,10 @@ impl Subject {
                 session.read(view).unwrap()
             }
         };
-        let tensor = |id| self.tensor(id);
+        let tensor = |id| match kept.storage(id) {
+            Storage::F32 => self.tensor(id),
+            Storage::F16 => rounded(self.tensor(id)),
+        };
         for layer in verify::layers(graph, &tensor, &value, &|id| kept.spread(id)) {
             assert!(layer.ok, "{cpu:?} {layer:?}\n{graph}\n{kept}");
         }

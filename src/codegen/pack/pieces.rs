@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Blob;
 use super::filter::{Filter, Transformed};
-use crate::plan::{LANES, Packed, Packing, Plan};
-use crate::weights::{Value, Values};
+use crate::plan::{LANES, Packed, Packing, Plan, Storage};
+use crate::weights::{self, Value, Values};
 
 /// Elements of a piece that needs no order.
 const ROWS: usize = 1 << 18;
@@ -17,6 +17,8 @@ pub(in super::super) struct Pieces<'a> {
     values: &'a dyn Values,
     params: Vec<Param<'a>>,
     pieces: Vec<Piece<'a>>,
+    /// Weights that f16 does not reach.
+    beyond: AtomicUsize,
 }
 
 /// A parameter that is being packed. Its value is asked for with its first piece and dropped with its last.
@@ -45,7 +47,8 @@ impl<'a> Pieces<'a> {
         values: &'a dyn Values,
         memory: &'a mut [f32],
     ) -> Self {
-        let mut all = Self { values, params: Vec::new(), pieces: Vec::new() };
+        let (params, pieces) = (Vec::new(), Vec::new());
+        let mut all = Self { values, params, pieces, beyond: AtomicUsize::new(0) };
         let (mut rest, mut begun) = (memory, 0);
         for (packed, &(at, _)) in plan.packed.iter().zip(&blob.params) {
             let lengths = lengths(packed);
@@ -68,6 +71,11 @@ impl<'a> Pieces<'a> {
         self.pieces.len()
     }
 
+    /// How many of the weights packed so far were to become f16 and are beyond the greatest.
+    pub(in super::super) fn beyond(&self) -> usize {
+        self.beyond.load(Ordering::Relaxed)
+    }
+
     /// Packs one. Each is packed once; threads that take them in order hold few values at a time.
     pub(in super::super) fn pack(&self, at: usize) {
         let piece = &self.pieces[at];
@@ -79,7 +87,8 @@ impl<'a> Pieces<'a> {
                 value
             })
             .clone();
-        write(param.packed, piece.at, &value, &mut lock(&piece.to));
+        let beyond = write(param.packed, piece.at, &value, &mut lock(&piece.to));
+        self.beyond.fetch_add(beyond, Ordering::Relaxed);
         if param.left.fetch_sub(1, Ordering::AcqRel) == 1 {
             *lock(&param.value) = None;
         }
@@ -94,10 +103,10 @@ fn lengths(packed: &Packed) -> Vec<usize> {
     match packed.packing {
         Packing::Rows => chunks(packed.elements, ROWS).collect(),
         Packing::Bias { .. } | Packing::Depthwise { .. } => vec![packed.elements],
-        Packing::Contract { groups, out_channels, in_channels, taps, vectors, .. } => {
+        Packing::Contract { groups, out_channels, in_channels, taps, vectors, storage, .. } => {
             let width = out_channels.next_multiple_of(LANES);
             let tiles = (0..groups).flat_map(|_| chunks(width, vectors * LANES));
-            tiles.map(|it| it * in_channels * taps).collect()
+            tiles.map(|it| storage.words(it * in_channels * taps)).collect()
         }
         Packing::Winograd { scheme, out_channels, in_channels, vectors, .. } => {
             let points = scheme.points();
@@ -107,8 +116,9 @@ fn lengths(packed: &Packed) -> Vec<usize> {
     }
 }
 
-/// Writes a piece of a packed parameter; `to` is zero.
-fn write(packed: &Packed, piece: usize, value: &Value, to: &mut [f32]) {
+/// Writes a piece of a packed parameter; `to` is zero. Gives how many of its weights f16 does not reach, if it is of
+/// those.
+fn write(packed: &Packed, piece: usize, value: &Value, to: &mut [f32]) -> usize {
     let elements = packed.shape.elements();
     let whole = || {
         let mut whole = vec![0.0; elements];
@@ -138,17 +148,34 @@ fn write(packed: &Packed, piece: usize, value: &Value, to: &mut [f32]) {
                 }
             }
         }
-        Packing::Contract { out_channels, in_channels, taps, vectors, plain, flip, .. } => {
+        Packing::Contract {
+            out_channels,
+            in_channels,
+            taps,
+            vectors,
+            plain,
+            flip,
+            storage,
+            ..
+        } => {
             let tiles = out_channels.div_ceil(LANES).div_ceil(vectors);
             let (group, tile) = (piece / tiles, piece % tiles);
             let first = tile * vectors * LANES;
             let filter = Filter { in_channels, taps, plain, flip };
             let rows = group * out_channels + first..(group + 1) * out_channels;
-            filter.pack(value, rows, to);
+            match storage {
+                Storage::F32 => filter.pack(value, rows, to),
+                Storage::F16 => {
+                    let mut near = vec![0.0; 2 * to.len()];
+                    filter.pack(value, rows, &mut near);
+                    return weights::narrow(&near, bytemuck::cast_slice_mut(to));
+                }
+            }
         }
         Packing::Winograd { scheme, out_channels, in_channels, vectors, flip } => {
             let transformed = Transformed { scheme, in_channels, flip };
             transformed.pack(value, piece * vectors * LANES..out_channels, to);
         }
     }
+    0
 }

@@ -124,6 +124,7 @@ impl Emitter<'_> {
                 let value = self.operand(Operand::Memory(from));
                 self.set(dst, value);
             }
+            Instr::Widen(dst, from) => self.widen(dst, from),
             Instr::Join(dst, low, high) => {
                 let value = self.join(low, high);
                 self.set(dst, value);
@@ -179,6 +180,52 @@ impl Emitter<'_> {
             }
             Instr::Loop { count, ref body } => self.repeat(count, body),
         }
+    }
+
+    /// Four f16 as f32, exactly, also where subnormal operands count as zero.
+    ///
+    /// The bits of a normal number move up and its exponent grows by the difference of the biases; that of NaN and of
+    /// infinities grows by it once more, to the greatest there is. A subnormal number is given the exponent of the
+    /// least normal one, and that number is subtracted again.
+    fn widen(&mut self, dst: Vector, from: Address) {
+        const BIASES: u32 = (127 - 15) << 23;
+        const LEAST: u32 = 1 << 23;
+        let base = self.pointer(from.base);
+        let base = self.builder.use_var(base);
+        let at = from.offset + 8 * self.part;
+        let bits = self.builder.ins().uload16x4(FLAGS, base, at);
+        let sign = self.builder.ins().ushr_imm_u(bits, 15);
+        let sign = self.builder.ins().ishl_imm_u(sign, 31);
+        let size = self.builder.ins().ishl_imm_u(bits, 17);
+        let size = self.builder.ins().ushr_imm_u(size, 4);
+
+        let biases = self.everywhere(BIASES);
+        let normal = self.builder.ins().iadd(size, biases);
+        let greatest = self.everywhere((31 << 23) - 1);
+        let beyond = self.builder.ins().icmp(IntCC::SignedGreaterThan, size, greatest);
+        let more = self.builder.ins().band(beyond, biases);
+        let whole = self.builder.ins().iadd(normal, more);
+
+        let least = self.everywhere(LEAST);
+        let raised = self.builder.ins().iadd(normal, least);
+        let raised = self.builder.ins().bitcast(types::F32X4, little(), raised);
+        let by = self.everywhere(BIASES + LEAST);
+        let by = self.builder.ins().bitcast(types::F32X4, little(), by);
+        let small = self.builder.ins().fsub(raised, by);
+        let small = self.builder.ins().bitcast(types::I32X4, little(), small);
+
+        let is_small = self.builder.ins().icmp(IntCC::SignedGreaterThan, least, size);
+        let size = self.builder.ins().bitselect(is_small, small, whole);
+        let value = self.builder.ins().bor(size, sign);
+        let value = self.builder.ins().bitcast(types::F32X4, little(), value);
+        self.set(dst, value);
+    }
+
+    /// The bits in every lane.
+    fn everywhere(&mut self, bits: u32) -> Value {
+        let data = [bits; 4].into_iter().flat_map(u32::to_le_bytes).collect::<Vec<_>>();
+        let data = self.builder.func.dfg.constants.insert(data.into());
+        self.builder.ins().vconst(types::I32X4, data)
     }
 
     fn join(&mut self, low: Address, high: Option<Address>) -> Value {

@@ -13,7 +13,8 @@ pub const ALIGNMENT: u64 = 32;
 /// What wide tiles need of a target, as Cranelift names it.
 const AVX512: [&str; 3] = ["has_avx512f", "has_avx512vl", "has_avx512dq"];
 
-/// The tile as machine code of the target: AVX2 and FMA (AVX-512 for a wide tile) where it has them, else four lanes.
+/// The tile as machine code of the target: AVX2 and FMA (AVX-512 for a wide tile, F16C for a narrow one that reads f16)
+/// where it has them, else four lanes.
 ///
 /// The code needs no relocation and has the [`super::signature`] of the tile.
 #[must_use]
@@ -21,7 +22,19 @@ pub fn code(tile: &Tile, isa: &dyn TargetIsa) -> Vec<u8> {
     let flags = isa.isa_flags();
     let has = |name: &&str| flags.iter().any(|it| it.name == *name && it.as_bool() == Some(true));
     let needed: &[&str] = if tile.is_wide() { &AVX512 } else { &["has_avx2", "has_fma"] };
-    if needed.iter().all(has) { emit_x64(tile) } else { emit_portable(tile, isa) }
+    let converts = tile.is_wide() || !tile.widens() || has_f16c();
+    if converts && needed.iter().all(has) { emit_x64(tile) } else { emit_portable(tile, isa) }
+}
+
+/// Whether this machine converts f16, which Cranelift does not tell of a target.
+#[cfg(target_arch = "x86_64")]
+fn has_f16c() -> bool {
+    std::arch::is_x86_feature_detected!("f16c")
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn has_f16c() -> bool {
+    false
 }
 
 /// The tile as machine code made by Cranelift from [`emit_clif`].

@@ -6,7 +6,7 @@
 //! | vectors | P >= V | P < V | P = 1 |
 //! |---|---|---|---|
 //! | accumulators | P V | P V | V |
-//! | weights | V | 1, in turn | memory operands |
+//! | weights | V | 1, in turn | memory operands; 1, in turn, of f16 |
 //! | broadcasts | 1, in turn | P | 1 |
 //!
 //! So `P * V + min(P, V) + 1 <= 16`; the epilogue takes the operands' registers, two at most. In a wide tile a register
@@ -19,6 +19,7 @@ use super::reduction::Walk;
 use super::{
     Address, Epilogue, GENERAL, Grid, Instr, Operand, PIXEL, Pointer, Reduction, Start, Tile,
 };
+use crate::plan::Storage;
 
 /// Unrolled instructions of a loop body: enough that loop control costs nothing, few enough that
 /// the tiles of a layer stay in the cache of decoded instructions.
@@ -26,7 +27,7 @@ const BODY: u64 = 192;
 
 /// `output[p][v] = epilogue(start + sum over steps of input[p + step] * weights[step][v])`
 ///
-/// Weights lie in the order of steps: `[step][V * 8]` f32, so `[block][tap][lane][V * 8]` with
+/// Weights lie in the order of steps: `[step][V * 8]` f32 or f16, so `[block][tap][lane][V * 8]` with
 /// [`Reduction::blocked`] and `[channel][tap][V * 8]` with [`Reduction::plain`]; zero where an
 /// output channel is padding. Every result is summed in the order of steps, whatever the tile's
 /// shape.
@@ -43,6 +44,8 @@ pub struct Contraction {
     /// Bytes of [`Pointer::Ahead`] that the call prefetches, at least: weights that a later call
     /// reads for the first time. Zero, and there is no such pointer; nor where loops need its register.
     pub ahead: u32,
+    /// What the weights are.
+    pub storage: Storage,
 }
 
 impl Contraction {
@@ -57,20 +60,16 @@ impl Contraction {
         let free = grid.results();
         self.start.emit(grid, &mut body);
         let step = u64::from(free) + u64::from(grid.registers()) + u64::from(grid.width());
+        let weights = i32::from(grid.vectors) * self.vector();
         let loops = GENERAL - self.pointers();
-        let mut walk = Walk { vectors: grid.vectors, budget: BODY, step, ahead: 0, loops };
+        let mut walk = Walk { weights, budget: BODY, step, ahead: 0, loops };
         // To prefetch takes a pointer more: the sum comes first.
         if walk.depth(&self.reduction) < loops {
             (walk.ahead, walk.loops) = (self.ahead, loops - 1);
         }
         walk.emit(&self.reduction, &mut body, &mut |body, offsets| {
             for (offset, row) in offsets.iter().zip(0..) {
-                let weights = |register: u8| Address {
-                    base: Pointer::Weights,
-                    offset: (row * i32::from(grid.vectors) + i32::from(grid.block(register)))
-                        * PIXEL,
-                };
-                step_into(grid, *offset, &weights, body);
+                self.step(*offset, row * weights, body);
             }
         });
         finish(grid, &self.epilogue, free, &mut body);
@@ -83,34 +82,51 @@ impl Contraction {
         let residual = self.epilogue.contains(&Epilogue::Residual);
         3 + usize::from(bias) + usize::from(residual)
     }
-}
 
-/// One step: every result gains input times weight.
-fn step_into(grid: &Grid, offset: i32, weights: &dyn Fn(u8) -> Address, body: &mut Vec<Instr>) {
-    let free = grid.results();
-    let (pixels, vectors) = (grid.width(), grid.registers());
-    let input = |pixel: u8| {
-        let offset = grid.pixels[usize::from(pixel)].input + offset;
-        Address { base: Pointer::Input, offset }
-    };
-    let fma = |pixel, vector, a, b| Instr::Fma { acc: grid.accumulator(pixel, vector), a, b };
-    if pixels == 1 {
-        body.push(Instr::Broadcast(Vector(free), input(0)));
-        let memory = |v| fma(0, v, Vector(free), Operand::Memory(weights(v)));
-        body.extend((0..vectors).map(memory));
-    } else if pixels >= vectors {
-        let (weight, value) = (|v| Vector(free + v), Vector(free + vectors));
-        body.extend((0..vectors).map(|v| Instr::Load(weight(v), weights(v))));
-        for pixel in 0..pixels {
-            body.push(Instr::Broadcast(value, input(pixel)));
-            body.extend((0..vectors).map(|v| fma(pixel, v, value, Operand::Vector(weight(v)))));
+    /// Bytes of a vector of eight weights.
+    fn vector(&self) -> i32 {
+        match self.storage {
+            Storage::F32 => PIXEL,
+            Storage::F16 => PIXEL / 2,
         }
-    } else {
-        let (value, weight) = (|p| Vector(free + p), Vector(free + pixels));
-        body.extend((0..pixels).map(|p| Instr::Broadcast(value(p), input(p))));
-        for vector in 0..vectors {
-            body.push(Instr::Load(weight, weights(vector)));
-            body.extend((0..pixels).map(|p| fma(p, vector, value(p), Operand::Vector(weight))));
+    }
+
+    /// One step: every result gains input times weight. They begin at so many bytes from their pointers.
+    fn step(&self, input: i32, weights: i32, body: &mut Vec<Instr>) {
+        let grid = &self.grid;
+        let free = grid.results();
+        let (pixels, vectors) = (grid.width(), grid.registers());
+        let input = |pixel: u8| {
+            let offset = grid.pixels[usize::from(pixel)].input + input;
+            Address { base: Pointer::Input, offset }
+        };
+        let weights = |register: u8| {
+            let offset = weights + i32::from(grid.block(register)) * self.vector();
+            Address { base: Pointer::Weights, offset }
+        };
+        let load = |to: Vector, register: u8| match self.storage {
+            Storage::F32 => Instr::Load(to, weights(register)),
+            Storage::F16 => Instr::Widen(to, weights(register)),
+        };
+        let fma = |pixel, vector, a, b| Instr::Fma { acc: grid.accumulator(pixel, vector), a, b };
+        if pixels == 1 && self.storage == Storage::F32 {
+            body.push(Instr::Broadcast(Vector(free), input(0)));
+            let memory = |v| fma(0, v, Vector(free), Operand::Memory(weights(v)));
+            body.extend((0..vectors).map(memory));
+        } else if pixels >= vectors {
+            let (weight, value) = (|v| Vector(free + v), Vector(free + vectors));
+            body.extend((0..vectors).map(|v| load(weight(v), v)));
+            for pixel in 0..pixels {
+                body.push(Instr::Broadcast(value, input(pixel)));
+                body.extend((0..vectors).map(|v| fma(pixel, v, value, Operand::Vector(weight(v)))));
+            }
+        } else {
+            let (value, weight) = (|p| Vector(free + p), Vector(free + pixels));
+            body.extend((0..pixels).map(|p| Instr::Broadcast(value(p), input(p))));
+            for vector in 0..vectors {
+                body.push(load(weight, vector));
+                body.extend((0..pixels).map(|p| fma(p, vector, value(p), Operand::Vector(weight))));
+            }
         }
     }
 }

@@ -55,7 +55,7 @@ impl Depthwise {
         let reduction = Reduction::window(&self.taps);
         let taps = i32::try_from(reduction.steps()).expect("a window has few taps");
         let walk =
-            Walk { vectors: 1, budget: BODY, step: 2 * u64::from(free), ahead: 0, loops: AXES };
+            Walk { weights: PIXEL, budget: BODY, step: 2 * u64::from(free), ahead: 0, loops: AXES };
         walk.emit(&reduction, &mut body, &mut |body, offsets| {
             let group = usize::from(grid.limit() - free - 1).min(3);
             for (first, offsets) in (0..).step_by(group).zip(offsets.chunks(group)) {

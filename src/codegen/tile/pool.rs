@@ -109,7 +109,7 @@ impl Pool {
         body.extend(places.iter().map(|it| Instr::Splat(row(it.1), 0.0)));
         let before = displacement(body, Pointer::Input);
         let walk =
-            Walk { vectors: 0, budget: BODY, step: u64::from(results), ahead: 0, loops: AXES };
+            Walk { weights: 0, budget: BODY, step: u64::from(results), ahead: 0, loops: AXES };
         let axes: Vec<Axis> = axis.into_iter().collect();
         walk.emit(&Reduction::window(&axes), body, &mut |body, taps| {
             for tap in taps {
@@ -132,7 +132,7 @@ impl Pool {
             body.push(or(acc, lowest, lowest));
             body.push(Instr::Splat(Vector(free + 1), 0.0));
             let walk =
-                Walk { vectors: 0, budget: BODY / u64::from(free), step: 3, ahead: 0, loops: AXES };
+                Walk { weights: 0, budget: BODY / u64::from(free), step: 3, ahead: 0, loops: AXES };
             let before = displacement(&body, Pointer::Input);
             walk.emit(&Reduction::window(&self.taps), &mut body, &mut |body, taps| {
                 for pair in taps.chunks(2) {

@@ -97,6 +97,8 @@ pub enum Instr {
     Splat(Vector, f32),
     /// As many consecutive f32 as there are lanes, of any alignment.
     Load(Vector, Address),
+    /// As many consecutive f16 as there are lanes, of any alignment, as the f32 of the same values.
+    Widen(Vector, Address),
     /// Two times eight consecutive f32 of one buffer: the low lanes, then the high; zeros where there is no second.
     Join(Vector, Address, Option<Address>),
     /// One f32 into every lane.
@@ -220,6 +222,12 @@ impl Tile {
         self.wide
     }
 
+    /// Whether it reads f16.
+    #[must_use]
+    pub fn widens(&self) -> bool {
+        widens(&self.body)
+    }
+
     /// The program.
     #[must_use]
     pub fn body(&self) -> &[Instr] {
@@ -293,6 +301,14 @@ fn counters(body: &[Instr]) -> usize {
     body.iter().map(of).fold(0, usize::max)
 }
 
+fn widens(body: &[Instr]) -> bool {
+    body.iter().any(|it| match it {
+        Instr::Widen(..) => true,
+        Instr::Loop { body, .. } => widens(body),
+        _ => false,
+    })
+}
+
 fn collect_pointers(body: &[Instr], pointers: &mut Vec<Pointer>) {
     for instr in body {
         pointers.extend(instr.uses().2.map(|it| it.base));
@@ -335,9 +351,10 @@ impl Instr {
         };
         match *self {
             Instr::Splat(dst, _) => ([None; 3], Some(dst), None),
-            Instr::Load(dst, from) | Instr::Broadcast(dst, from) | Instr::Join(dst, from, _) => {
-                ([None; 3], Some(dst), Some(from))
-            }
+            Instr::Load(dst, from)
+            | Instr::Widen(dst, from)
+            | Instr::Broadcast(dst, from)
+            | Instr::Join(dst, from, _) => ([None; 3], Some(dst), Some(from)),
             Instr::Fma { acc, a, b } => {
                 let (register, memory) = of(b);
                 ([Some(acc), Some(a), register], Some(acc), memory)
@@ -419,6 +436,7 @@ fn print(body: &[Instr], depth: usize, f: &mut fmt::Formatter<'_>) -> fmt::Resul
         match instr {
             Instr::Splat(dst, value) => writeln!(f, "{dst} = {value:?}")?,
             Instr::Load(dst, from) => writeln!(f, "{dst} = {from}")?,
+            Instr::Widen(dst, from) => writeln!(f, "{dst} = widen {from}")?,
             Instr::Broadcast(dst, from) => writeln!(f, "{dst} = broadcast {from}")?,
             Instr::Fma { acc, a, b } => writeln!(f, "{acc} += {a} * {b}")?,
             Instr::Scale { acc, by, plus } => writeln!(f, "{acc} = {acc} * {by} + {plus}")?,

@@ -1,7 +1,7 @@
 //! What a tile sums over: nested steps through the input, and the loops they become.
 
 use super::program::{bump, displacement};
-use super::{Address, Instr, PIXEL, Pointer};
+use super::{Address, Instr, Pointer};
 
 /// Steps of one kind through the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,8 +96,8 @@ pub(super) const AXES: usize = 3;
 
 /// How a reduction becomes loops.
 pub(super) struct Walk {
-    /// Vectors of weights that a step takes; none leaves the weights' pointer alone.
-    pub(super) vectors: u8,
+    /// Bytes of weights that a step takes; none leaves the weights' pointer alone.
+    pub(super) weights: i32,
     /// Unrolled instructions that a loop body should not pass.
     pub(super) budget: u64,
     /// Instructions of a step.
@@ -113,7 +113,7 @@ const LINE: u32 = 64;
 
 impl Walk {
     /// Emits the reduction. `chunk` gets the unrolled steps of a body: the input offset of each,
-    /// in order; the weights of step `i` begin at byte `i * vectors * 32`.
+    /// in order; the weights of step `i` begin at byte `i * self.weights`.
     ///
     /// The order of steps is the order of the axes, whatever is unrolled.
     pub(super) fn emit(
@@ -132,7 +132,7 @@ impl Walk {
             let offsets = offsets(&unrolled);
             chunk(&mut inner, &offsets);
             let taken = i32::try_from(offsets.len()).expect("few steps are unrolled");
-            bump(&mut inner, Pointer::Weights, taken * i32::from(self.vectors) * PIXEL);
+            bump(&mut inner, Pointer::Weights, taken * self.weights);
             let mut bodies: u64 = counted.iter().map(|it| u64::from(it.count)).product();
             for axis in counted.iter().rev() {
                 if u64::from(ahead) >= bodies {

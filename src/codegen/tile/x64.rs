@@ -1,10 +1,10 @@
-//! A tile as x86-64 machine code: AVX2 and FMA, or AVX-512 for a wide tile.
+//! A tile as x86-64 machine code: AVX2 and FMA (F16C, if it reads f16), or AVX-512 for a wide tile.
 
 use iced_x86::IcedError;
 use iced_x86::code_asm::registers::{gpr32, gpr64, k, xmm, ymm, zmm};
 use iced_x86::code_asm::{
     AsmMemoryOperand, AsmRegister32, AsmRegister64, AsmRegisterXmm, AsmRegisterYmm, AsmRegisterZmm,
-    CodeAssembler, byte_ptr, dword_ptr, ymmword_ptr, zmmword_ptr,
+    CodeAssembler, byte_ptr, dword_ptr, xmmword_ptr, ymmword_ptr, zmmword_ptr,
 };
 
 use super::{Address, Arithmetic, Instr, Operand, Pointer, Tile, Vector};
@@ -111,7 +111,8 @@ const XMM: [AsmRegisterXmm; super::VECTORS as usize] = [
     xmm::xmm15,
 ];
 
-/// The tile as position-independent machine code for x86-64 with AVX2 and FMA; with AVX-512 F, VL and DQ if it is wide.
+/// The tile as position-independent machine code for x86-64 with AVX2 and FMA, and F16C if it [widens](Tile::widens);
+/// with AVX-512 F, VL and DQ if it is wide.
 ///
 /// A System V leaf: its arguments are the addresses of [`Tile::pointers`], in order; it changes
 /// caller-saved registers only, uses no stack, needs no relocation, and returns with the upper
@@ -148,7 +149,7 @@ fn z(vector: Vector) -> AsmRegisterZmm {
 
 /// What both widths have under one name.
 macro_rules! vectors {
-    ($name:ident, $register:ident, $pointer:ident) => {
+    ($name:ident, $register:ident, $pointer:ident, $half:ident) => {
         fn $name(&mut self, instr: &Instr) -> Result<(), IcedError> {
             macro_rules! with_operand {
                 ($op:ident, $dst:expr, $a:expr, $b:expr) => {
@@ -166,6 +167,9 @@ macro_rules! vectors {
             match *instr {
                 Instr::Load(dst, from) => {
                     self.asm.vmovups($register(dst), $pointer(self.address(from)))
+                }
+                Instr::Widen(dst, from) => {
+                    self.asm.vcvtph2ps($register(dst), $half(self.address(from)))
                 }
                 Instr::Store(to, from) => {
                     self.asm.vmovups($pointer(self.address(to)), $register(from))
@@ -199,8 +203,8 @@ macro_rules! vectors {
 }
 
 impl Emitter<'_> {
-    vectors!(narrow, y, ymmword_ptr);
-    vectors!(wide, z, zmmword_ptr);
+    vectors!(narrow, y, ymmword_ptr, xmmword_ptr);
+    vectors!(wide, z, zmmword_ptr, ymmword_ptr);
 
     fn pointer(&self, pointer: Pointer) -> AsmRegister64 {
         let index = self.pointers.iter().position(|it| *it == pointer);

@@ -111,9 +111,10 @@ impl<'a> Builder<'a> {
             vectors,
             plain,
             flip: found.flip,
+            storage: found.storage,
         };
-        let mut params =
-            vec![self.packed(layer.params[0], packing, groups * padded * in_channels * taps)];
+        let elements = found.storage.words(groups * padded * in_channels * taps);
+        let mut params = vec![self.packed(layer.params[0], packing, elements)];
         if found.bias {
             params.push(self.packed(
                 layer.params[1],

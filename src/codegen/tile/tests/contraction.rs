@@ -3,7 +3,10 @@
 use super::functions::value;
 use super::harness::{Buffers, assert_close, noise, run, run_unfused};
 use crate::codegen::tile::{Axis, Contraction, Epilogue, Grid, PIXEL, Pointer, Reduction, Start};
-use crate::plan::Function;
+use crate::plan::{Function, Storage};
+use crate::shape::Shape;
+use crate::tensor::Tensor;
+use crate::weights::{narrow, rounded};
 
 /// A convolution of which the tile computes a few pixels of one row.
 #[derive(Clone, Debug)]
@@ -18,6 +21,7 @@ struct Case {
     start: Start,
     epilogue: Vec<Epilogue>,
     wide: bool,
+    storage: Storage,
 }
 
 const PLAIN: Case = Case {
@@ -31,6 +35,7 @@ const PLAIN: Case = Case {
     start: Start::Bias,
     epilogue: Vec::new(),
     wide: false,
+    storage: Storage::F32,
 };
 
 impl Case {
@@ -80,6 +85,7 @@ impl Case {
             start: self.start,
             epilogue: self.epilogue.clone(),
             ahead: 0,
+            storage: self.storage,
         }
     }
 
@@ -99,7 +105,7 @@ impl Case {
     }
 
     /// Buffers of noise; lanes of padding hold NaN, so that reading them is seen. The tile
-    /// computes the second row from the second column on.
+    /// computes the second row from the second column on. Weights are such that f16 has them.
     fn buffers(&self) -> Buffers {
         let ([rows, columns], output) = self.extents();
         let lanes = if self.blocked { self.channels.next_multiple_of(8) } else { self.channels };
@@ -112,11 +118,12 @@ impl Case {
             }
         }
         let pixels = output[0] * output[1] * 8 * self.vectors;
+        // A wide vector reads past an odd block.
+        let weights = (self.steps() * self.vectors + 1) * 8;
         Buffers {
             input,
             input_at: self.place(0, self.stride, self.stride),
-            // A wide vector reads past an odd block.
-            weights: noise((self.steps() * self.vectors + 1) * 8, 2),
+            weights: rounded(Tensor::new(Shape::of(&[weights]), noise(weights, 2))).data,
             bias: noise((self.vectors + 1) * 8, 3),
             residual: noise(pixels, 4),
             output: noise(pixels, 5),
@@ -207,9 +214,20 @@ impl Case {
             let only_sums = !case.epilogue.iter().any(|it| matches!(it, Epilogue::Map(_)));
             let fmas = tile.estimate().fmas;
             assert!(fmas == work as u64 || !only_sums, "{fmas}, not {work}: {case:?}\n{tile}");
-            case.compare(&buffers, &run(&tile, &buffers));
+            let found = run(&tile, &buffers);
+            case.compare(&buffers, &found);
+            let halves = Case { storage: Storage::F16, ..case.clone() }.contraction().tile();
+            assert_eq!(run(&halves, &with_halves(&buffers)), found, "{case:?}");
         }
     }
+}
+
+/// The same weights, stored as f16.
+fn with_halves(buffers: &Buffers) -> Buffers {
+    let mut halves = buffers.clone();
+    halves.weights.truncate(buffers.weights.len() / 2);
+    narrow(&buffers.weights, bytemuck::cast_slice_mut(&mut halves.weights));
+    halves
 }
 
 #[test]
@@ -227,6 +245,36 @@ fn channels_stop_at_their_count() {
         Case { channels, ..PLAIN }.check();
         Case { channels, window: [3, 3], ..PLAIN }.check();
         Case { channels, pixels: 1, vectors: 8, ..PLAIN }.check();
+    }
+}
+
+/// Each f16 that there is, as the weight of a result of its own: one times it is itself.
+#[test]
+fn every_f16_is_converted_exactly() {
+    const VECTORS: i32 = 8;
+    let all: Vec<u16> = (0..=u16::MAX).collect();
+    let count = all.len() as u32 / (8 * VECTORS as u32);
+    for wide in [false, true] {
+        let tile = Contraction {
+            grid: Grid { wide, ..Grid::row(1, 4, VECTORS as u8, PIXEL) },
+            reduction: Reduction::plain(1, 4, &[]),
+            start: Start::Zero,
+            epilogue: Vec::new(),
+            ahead: 0,
+            storage: Storage::F16,
+        };
+        let steps = [(Pointer::Weights, VECTORS * PIXEL / 2), (Pointer::Output, VECTORS * PIXEL)];
+        let buffers = Buffers {
+            input: vec![1.0],
+            weights: bytemuck::pod_collect_to_vec(&all),
+            output: vec![0.0; all.len()],
+            ..Buffers::default()
+        };
+        let tile = tile.tile().repeated(count, &steps).expect("few loops");
+        for (bits, found) in all.iter().zip(run(&tile, &buffers)) {
+            let want = half::f16::from_bits(*bits).to_f32();
+            assert!(found == want || found.is_nan() && want.is_nan(), "{want} became {found}");
+        }
     }
 }
 

@@ -113,7 +113,7 @@ pub(super) fn run(tile: &Tile, buffers: &Buffers) -> Vec<f32> {
     let mut optimised = buffers.clone();
     run_optimised(tile, &mut optimised);
     assert_eq!(bits(&optimised.output), bits(&portable.output), "optimised\n{tile}");
-    if has_vectors(tile.is_wide()) {
+    if has_vectors(tile) {
         let mut wide = buffers.clone();
         run_code(tile, &emit_x64(tile), &mut wide);
         assert_eq!(emit_x64(tile), code(tile, &*host(true)));
@@ -123,10 +123,10 @@ pub(super) fn run(tile: &Tile, buffers: &Buffers) -> Vec<f32> {
 }
 
 /// Whether the host has the vectors of a tile.
-fn has_vectors(wide: bool) -> bool {
+fn has_vectors(tile: &Tile) -> bool {
     use std::arch::is_x86_feature_detected as has;
-    let narrow = has!("avx2") && has!("fma");
-    narrow && (!wide || has!("avx512f") && has!("avx512vl") && has!("avx512dq"))
+    let narrow = has!("avx2") && has!("fma") && (!tile.widens() || has!("f16c"));
+    narrow && (!tile.is_wide() || has!("avx512f") && has!("avx512vl") && has!("avx512dq"))
 }
 
 /// Runs the portable form without a fused multiply-add.
@@ -142,7 +142,7 @@ fn bits(values: &[f32]) -> Vec<u32> {
 }
 
 /// Decodes the form for x86-64: it must end in `vzeroupper; ret`, branch only within itself, need
-/// nothing beyond AVX2 and FMA (or AVX-512, if wide), and be about as long as estimated.
+/// nothing beyond AVX2 and FMA (or AVX-512, if wide; and F16C, if it widens), and be about as long as estimated.
 fn check_features(tile: &Tile) {
     let code = emit_x64(tile);
     let mut allowed = vec![
@@ -155,6 +155,9 @@ fn check_features(tile: &Tile) {
         CpuidFeature::INTEL386,
         CpuidFeature::INTEL8086,
     ];
+    if tile.widens() {
+        allowed.push(CpuidFeature::F16C);
+    }
     if tile.is_wide() {
         let wide = [CpuidFeature::AVX512F, CpuidFeature::AVX512VL, CpuidFeature::AVX512DQ];
         allowed.extend(wide);
