@@ -26,6 +26,7 @@ mod phase;
 mod progress;
 mod report;
 mod run;
+mod scores;
 mod subject;
 mod terminal;
 mod tune;
@@ -47,7 +48,6 @@ use terminal::{Stop, Terminal};
     name = "netc",
     version,
     arg_required_else_help = true,
-    disable_help_subcommand = true,
     after_help = "Examples:\n  netc report models/lenet5.net\n  netc explain conv\n\n\
         Exit codes: 0 good, 1 the input is wrong or `verify` found a mismatch, 2 the command is wrong, 101 a bug of netc's."
 )]
@@ -99,7 +99,7 @@ pub fn main() -> ExitCode {
         let terminal = match Terminal::new(&talk) {
             Ok(terminal) => terminal,
             Err(fault) => {
-                terminal::complain(&fault);
+                terminal::refuse(&talk, &fault);
                 return ExitCode::from(2);
             }
         };

@@ -75,6 +75,8 @@ pub struct Elaborated {
     pub warnings: Diagnostics,
     /// The file's `bind` rules.
     pub rules: Vec<BindRule>,
+    /// Whether [`Options::inputs`] changed an extent that the file states as a number.
+    pub resized: bool,
 }
 
 /// `bind { "to" <- "from" }`.
@@ -292,7 +294,8 @@ impl<'a> Expander<'a> {
         if cfg!(debug_assertions) {
             graph.verify();
         }
-        Ok(Elaborated { graph, warnings: self.sorted(), rules })
+        let resized = self.resized;
+        Ok(Elaborated { graph, warnings: self.sorted(), rules, resized })
     }
 }
 

@@ -24,7 +24,7 @@ use crate::graph::{Graph, Layer, NodeId};
 use crate::ops::Op;
 
 pub use diff::diff;
-pub use why::{Note, Why};
+pub use why::{Note, Why, is_within};
 
 /// A rewrite.
 #[derive(Clone, Copy, Debug)]

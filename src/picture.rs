@@ -9,7 +9,7 @@ use std::io::Cursor;
 
 use fast_image_resize::images::Image;
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-use image::{DynamicImage, ImageFormat, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits};
 
 pub use draw::Mark;
 
@@ -78,9 +78,17 @@ pub struct Placement {
     pub offset: [f64; 2],
 }
 
-/// The first sample of a map with one or three channels, first or last, as a PNG file; `full` is what a full
-/// channel is, and what lies outside 0 to that is cut. `None` if the value is no such map.
-pub fn encode(dims: &[usize], data: &[f32], full: f32) -> Option<Result<Vec<u8>, String>> {
+/// A value of one or three channels, first or last.
+struct Map {
+    channels: usize,
+    /// Width and height.
+    size: (u32, u32),
+    /// From a pixel to the next, and from a channel to the next.
+    step: usize,
+    plane: usize,
+}
+
+fn map(dims: &[usize]) -> Option<Map> {
     let &[_, a, b, c] = dims else { return None };
     let side = |it: usize| u32::try_from(it).ok().filter(|it| *it <= SIDE_MAX);
     let (channels, rows, columns, step, plane) = match (a, c) {
@@ -88,7 +96,24 @@ pub fn encode(dims: &[usize], data: &[f32], full: f32) -> Option<Result<Vec<u8>,
         (_, 1 | 3) => (c, a, b, c, 1),
         _ => return None,
     };
-    let (height, width) = (side(rows)?, side(columns)?);
+    Some(Map { channels, size: (side(columns)?, side(rows)?), step, plane })
+}
+
+/// Whether [`encode`] makes a picture of a value with these extents.
+pub fn is_map(dims: &[usize]) -> bool {
+    map(dims).is_some()
+}
+
+/// The first sample of a map with one or three channels, first or last, as a PNG or JPEG file; `full` is what a full
+/// channel is, and what lies outside 0 to that is cut. `None` if the value is no such map.
+pub fn encode(
+    dims: &[usize],
+    data: &[f32],
+    full: f32,
+    as_jpeg: bool,
+) -> Option<Result<Vec<u8>, String>> {
+    let Map { channels, size: (width, height), step, plane } = map(dims)?;
+    let (rows, columns) = (height as usize, width as usize);
     let byte = |it: f32| (it / full * FULL).round() as u8;
     let pixel = |at: usize| (0..channels).map(move |it| byte(data[at * step + it * plane]));
     let bytes: Vec<u8> = (0..rows * columns).flat_map(pixel).collect();
@@ -97,12 +122,13 @@ pub fn encode(dims: &[usize], data: &[f32], full: f32) -> Option<Result<Vec<u8>,
         _ => image::RgbImage::from_raw(width, height, bytes).map(DynamicImage::from),
     };
     let mut file = Cursor::new(Vec::new());
-    let written = picture?.write_to(&mut file, ImageFormat::Png);
+    let format = if as_jpeg { ImageFormat::Jpeg } else { ImageFormat::Png };
+    let written = picture?.write_to(&mut file, format);
     Some(written.map(|()| file.into_inner()).map_err(|it| it.to_string()))
 }
 
 impl Picture {
-    /// Decodes PNG or JPEG. Fails on anything else, on broken files, on sides above 16,384 and on what
+    /// Decodes PNG or JPEG, turned upright as the file's Exif data say. Fails on anything else, on broken files, on sides above 16,384 and on what
     /// would take more than 256 MiB.
     pub fn decode(bytes: &[u8]) -> Result<Picture, String> {
         let mut limits = Limits::no_limits();
@@ -110,10 +136,9 @@ impl Picture {
         limits.max_image_height = Some(SIDE_MAX);
         limits.max_alloc = Some(DECODED_MAX);
         let mut reader = ImageReader::new(Cursor::new(bytes));
-        reader.limits(limits);
+        reader.limits(limits.clone());
         let reader = reader.with_guessed_format().map_err(|it| it.to_string())?;
         match reader.format() {
-            None => return Err("this is neither PNG nor JPEG".to_owned()),
             // The decoder makes up what is missing.
             Some(ImageFormat::Jpeg) if !ends_as_jpeg(bytes) => {
                 return Err("the picture is cut off".to_owned());
@@ -121,9 +146,18 @@ impl Picture {
             Some(ImageFormat::Png) if !has_whole_palette(bytes) => {
                 return Err("the palette is no list of colours of three bytes".to_owned());
             }
-            Some(_) => {}
+            Some(ImageFormat::Jpeg | ImageFormat::Png) => {}
+            _ => return Err("this is neither PNG nor JPEG: convert it to .png or .jpg".to_owned()),
         }
-        reader.decode().map(Picture).map_err(|it| it.to_string())
+        let decoded = reader.into_decoder().and_then(|mut decoder| {
+            limits.reserve(decoder.total_bytes())?;
+            decoder.set_limits(limits)?;
+            let orientation = decoder.orientation()?;
+            let mut picture = DynamicImage::from_decoder(decoder)?;
+            picture.apply_orientation(orientation);
+            Ok(Picture(picture))
+        });
+        decoded.map_err(|it| it.to_string())
     }
 
     /// Width and height.
@@ -399,6 +433,29 @@ mod tests {
     }
 
     #[test]
+    fn exif_data_turn_a_picture_upright() {
+        let image = RgbImage::from_fn(32, 16, |x, _| image::Rgb([if x < 16 { 0 } else { 255 }; 3]));
+        let mut file = Cursor::new(Vec::new());
+        image.write_to(&mut file, ImageFormat::Jpeg).unwrap();
+        let bytes = file.into_inner();
+        // One field in one directory: the orientation (274), a number of 16 bits.
+        let turned = |orientation: u8| {
+            let mut exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".to_vec();
+            exif.extend([orientation, 0, 0, 0, 0, 0, 0, 0]);
+            let mut file = bytes[..2].to_vec();
+            file.extend([0xff, 0xe1, 0, exif.len() as u8 + 2]);
+            file.extend(exif);
+            file.extend(&bytes[2..]);
+            Picture::decode(&file).unwrap().0.to_luma8()
+        };
+        assert_eq!((turned(1).dimensions(), turned(1).get_pixel(2, 8)[0] < 9), ((32, 16), true));
+        assert!(turned(3).get_pixel(2, 8)[0] > 246, "half a turn");
+        let quarter = turned(6);
+        assert_eq!(quarter.dimensions(), (16, 32));
+        assert!(quarter.get_pixel(8, 2)[0] < 9 && quarter.get_pixel(8, 29)[0] > 246);
+    }
+
+    #[test]
     fn channels_come_first_and_run_from_0_to_1() {
         let tensor = picture().tensor(&Shape::of(&[1, 3, 2, 4]), &Options::default()).unwrap();
         assert_eq!(tensor.data[1], 60.0 / 255.0);
@@ -424,15 +481,15 @@ mod tests {
     fn maps_are_drawn_as_they_would_be_read() {
         let numbers = [0.0, 1.0, 0.2, 0.6, 0.4, 0.8, -3.0, f32::NAN, 7.0, 0.1, 0.2, 0.3];
         let read = |file: Option<Result<Vec<u8>, String>>| Picture::decode(&file.unwrap().unwrap());
-        let first = read(encode(&[1, 3, 2, 2], &numbers, 1.0)).unwrap().0.to_rgb8();
+        let first = read(encode(&[1, 3, 2, 2], &numbers, 1.0, false)).unwrap().0.to_rgb8();
         assert_eq!(first.get_pixel(0, 0).0, [0, 102, 255]);
         assert_eq!(first.get_pixel(1, 1).0, [153, 0, 77]);
-        let last = read(encode(&[1, 2, 2, 3], &numbers, 1.0)).unwrap().0.to_rgb8();
+        let last = read(encode(&[1, 2, 2, 3], &numbers, 1.0, false)).unwrap().0.to_rgb8();
         assert_eq!(last.get_pixel(1, 0).0, [153, 102, 204]);
-        let grey = read(encode(&[2, 1, 1, 6], &numbers, 2.0)).unwrap();
+        let grey = read(encode(&[2, 1, 1, 6], &numbers, 2.0, false)).unwrap();
         assert_eq!(grey.grey(), [0, 128, 26, 77, 51, 102]);
-        assert!(encode(&[1, 2, 3, 2], &numbers, 1.0).is_none());
-        assert!(encode(&[1, 12], &numbers, 1.0).is_none());
+        assert!(encode(&[1, 2, 3, 2], &numbers, 1.0, false).is_none());
+        assert!(encode(&[1, 12], &numbers, 1.0, false).is_none());
     }
 
     #[test]

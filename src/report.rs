@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::graph::{Graph, NodeId, ParamId, Source};
 use crate::shape::Shape;
 
-pub use print::{bytes, shown, thousands};
+pub use print::{bytes, counted, shown, thousands};
 
 /// The costs of a network.
 #[derive(Clone, Debug, PartialEq)]

@@ -79,6 +79,11 @@ impl Weights {
         self.values.insert(path.into(), Given::Held(Arc::new(tensor)));
     }
 
+    /// Whether there is a tensor in the place of the parameter with this path.
+    pub fn holds(&self, path: &str) -> bool {
+        self.values.contains_key(path)
+    }
+
     /// [`Weights::set`] of a tensor that stays in its file; it has as many elements as the parameter.
     pub fn set_stored(&mut self, path: impl Into<String>, stored: Stored) {
         self.values.insert(path.into(), Given::Stored(stored));

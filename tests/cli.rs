@@ -11,6 +11,8 @@ mod models;
 #[path = "support/onnx.rs"]
 #[expect(dead_code, reason = "another suite uses the rest")]
 mod onnx;
+#[path = "cli/refusing.rs"]
+mod refusing;
 #[path = "cli/remembering.rs"]
 mod remembering;
 #[path = "cli/running.rs"]
@@ -249,7 +251,9 @@ fn help_teaches() {
         .skip(1)
         .take_while(|it| it.starts_with("  "))
         .filter_map(|it| it.split_whitespace().next().map(str::to_owned))
+        .filter(|it| it != "help")
         .collect();
+    assert_eq!(netc(&["help", "fmt"]).exits(0).out, netc(&["fmt", "--help"]).out);
     assert!(commands.len() >= 10, "{commands:?}");
     for command in commands {
         let help = netc(&[&command, "--help"]).exits(0).out;

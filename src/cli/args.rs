@@ -85,9 +85,9 @@ pub(super) struct NetArgs {
     /// A parameter of the net: --set classes=10
     #[arg(long, value_name = "PARAM=VALUE", value_parser = pair)]
     pub(super) set: Vec<(String, String)>,
-    /// Samples run at once
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(super) batch: usize,
+    /// Samples run at once: what the symbol N of the inputs is (default: 1)
+    #[arg(long, value_name = "N")]
+    pub(super) batch: Option<usize>,
     /// An input: its shape (image=1x3x224x224), a file (image=cat.png, .jpg, .npy) or both
     /// (image=1x3x224x224@cat.npy)
     #[arg(long, value_name = "NAME=SHAPE|PATH", value_parser = input)]
@@ -104,11 +104,12 @@ pub(super) struct WeightArgs {
     /// A weights file: .safetensors or .npz, or the .weights of a Darknet network
     #[arg(long, value_name = "FILE")]
     pub(super) weights: Option<PathBuf>,
-    /// Random weights; with --partial, random values for what the file lacks
+    /// Random weights; with --partial, the seed for what the file lacks
     #[arg(long, value_name = "SEED")]
     pub(super) random_weights: Option<u64>,
-    /// Accept a file that lacks parameters or has them in other shapes
-    #[arg(long, requires_all = ["weights", "random_weights"])]
+    /// Accept a weights file that lacks parameters or has them in other shapes: they are random (seed 0 unless
+    /// --random-weights says another)
+    #[arg(long, requires = "weights")]
     pub(super) partial: bool,
 }
 
@@ -156,6 +157,38 @@ fn bytes(text: &str) -> Result<u64, String> {
     };
     let number: u64 = digits.parse().map_err(|_| format!("`{digits}` is no number"))?;
     number.checked_mul(1 << shift).ok_or_else(|| format!("`{text}` is too large"))
+}
+
+impl NetArgs {
+    /// Samples run at once.
+    pub(super) fn batch(&self) -> usize {
+        self.batch.unwrap_or(1)
+    }
+}
+
+/// What is said twice of inputs, or of parameters: `--input image` or so. An input without a name is the only one,
+/// so that it is the one that another flag names.
+pub(super) fn twice(inputs: &[Input], set: &[(String, String)]) -> Option<String> {
+    let names = |at: usize| inputs[..at].iter().any(|it| it.name == inputs[at].name);
+    if let Some(at) = (0..inputs.len()).find(|&it| names(it)) {
+        let name = inputs[at].name.as_deref();
+        let cure = "a shape and a file stand together, as in image=1x3x224x224@cat.npy";
+        return Some(match name {
+            Some(name) => format!("`--input {name}=..` is given twice; {cure}"),
+            None => "several `--input` without a name: write NAME=PATH for each".to_owned(),
+        });
+    }
+    if inputs.len() > 1 && inputs.iter().any(|it| it.name.is_none()) {
+        return Some("`--input` without a name stands alone: write NAME=PATH for each".to_owned());
+    }
+    let set_before = |at: &usize| set[..*at].iter().any(|it| it.0 == set[*at].0);
+    let at = (0..set.len()).find(set_before)?;
+    Some(format!("`--set {}=..` is given twice", set[at].0))
+}
+
+/// Extents as a user writes them: `1x3x224x224`.
+pub(super) fn written(dims: &[usize]) -> String {
+    dims.iter().map(usize::to_string).collect::<Vec<_>>().join("x")
 }
 
 impl Input {

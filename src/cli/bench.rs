@@ -14,7 +14,7 @@ use super::{compile, phase};
 use crate::codegen::machine::{self, Vectors};
 use crate::plan::{Kernel, Plan, Step};
 use crate::program::Session;
-use crate::report::{Report, bytes, shown, thousands};
+use crate::report::{Report, bytes, counted, shown, thousands};
 
 /// Measure how long a run takes
 ///
@@ -25,8 +25,6 @@ use crate::report::{Report, bytes, shown, thousands};
 #[command(after_help = "Examples:\n  netc bench models/resnet.net --net ResNet50 --threads 1\n  \
     netc bench models/lenet5.net --runs 1000 --format json")]
 pub(super) struct Bench {
-    #[command(flatten)]
-    subject: SubjectArgs,
     /// The least number of measured runs
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     runs: u64,
@@ -34,12 +32,14 @@ pub(super) struct Bench {
     #[arg(long, value_name = "S", default_value = "1", value_parser = seconds)]
     seconds: Duration,
     /// Also measure each step alone, on one thread, and hold it against what bounds it: multiply-adds, or reading
-    /// memory (a step whose data lie in a cache may be above)
+    /// memory (of a step whose data lie in a cache the table says so)
     #[arg(long)]
     per_layer: bool,
     /// How the figures are written
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     format: PlainFormat,
+    #[command(flatten)]
+    subject: SubjectArgs,
 }
 
 /// The longest time to measure for: a day.
@@ -91,13 +91,13 @@ impl Bench {
                 "layers": layers.iter().map(Layer::json).collect::<Vec<_>>(),
             })),
             PlainFormat::Text => terminal.print(&format!(
-                "{}{}: {} runs, {threads} {}, batch {}\n  min     {:>10.3} ms\n  median  {:>10.3} ms\n  \
+                "{}{}: {}, {}, batch {}\n  min     {:>10.3} ms\n  median  {:>10.3} ms\n  \
                  speed   {speed:>10.1} GFLOP/s, {:.0} % of peak\n  compile {:>10.1} ms\n  \
                  memory  {} of values, {} of weights\n{}",
                 if layers.is_empty() { String::new() } else { text(&layers) },
                 net.graph.name,
-                times.len(),
-                if threads == 1 { "thread" } else { "threads" },
+                counted(times.len() as u64, "run"),
+                counted(threads as u64, "thread"),
                 batch,
                 min as f64 / 1e6,
                 median as f64 / 1e6,
@@ -205,9 +205,16 @@ impl Layer {
                "bytes": self.bytes, "peak_share": self.peak, "bandwidth_share": self.bandwidth})
     }
 
-    /// The share of the rate that bounds it more tightly, and which one that is.
-    fn bound(&self) -> (f64, &'static str) {
-        if self.peak >= self.bandwidth { (self.peak, "fma") } else { (self.bandwidth, "memory") }
+    /// What bounds it more tightly, and the share of that rate; what is faster than memory lies in a cache, whose rate
+    /// was not measured.
+    fn bound(&self) -> (&'static str, Option<f64>) {
+        if self.bandwidth > 1.0 && self.bandwidth > self.peak {
+            ("cache", None)
+        } else if self.peak >= self.bandwidth {
+            ("fma", Some(self.peak))
+        } else {
+            ("memory", Some(self.bandwidth))
+        }
     }
 }
 
@@ -280,6 +287,7 @@ fn text(layers: &[Layer]) -> String {
     table.set_header([Cell::new("step"), Cell::new("kernel")].into_iter().chain(heads));
     let total: u64 = layers.iter().map(|it| it.ns).sum();
     for it in layers {
+        let (bound, share) = it.bound();
         let rate = |text: String| if it.macs == 0 { String::new() } else { text };
         table.add_row([
             Cell::new(shown(&it.path)),
@@ -288,9 +296,9 @@ fn text(layers: &[Layer]) -> String {
             right(format!("{:.1} %", 100.0 * it.ns as f64 / total as f64)),
             right(rate(thousands(it.macs))),
             right(rate(format!("{:.1}", 2.0 * it.macs as f64 / it.ns as f64))),
-            right(it.bound().1.to_owned()),
-            right(format!("{:.0} %", 100.0 * it.bound().0)),
-            Cell::new(bar(it.bound().0)),
+            right(bound.to_owned()),
+            right(share.map_or_else(String::new, |it| format!("{:.0} %", 100.0 * it))),
+            Cell::new(share.map_or_else(String::new, bar)),
         ]);
     }
     let lines: Vec<String> = table.lines().map(|it| format!("{}\n", it.trim_end())).collect();

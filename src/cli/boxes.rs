@@ -23,7 +23,7 @@ const LETTERS_MAX: usize = 40;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Detection {
     sample: usize,
-    class: usize,
+    pub(super) class: usize,
     score: f32,
     /// Left, top, right and bottom, in pixels of the picture, or of the input where there is no picture.
     corners: [f64; 4],
@@ -87,16 +87,13 @@ pub(super) fn json(found: &[Detection], labels: &[String]) -> Value {
     found.iter().map(one).collect()
 }
 
-/// Whether a file can be written is known by its name.
-pub(super) fn check(path: &Path) -> Result<(), Stop> {
-    if as_jpeg(path) || files::is_named(path, "png") || files::is_stream(path) {
-        return Ok(());
-    }
-    let fault = format!("`--boxes` writes .png and .jpg files, not `{}`", files::name(path));
-    Err(Stop::Command(fault))
+/// Whether a picture can be written into a file is known by its name.
+pub(super) fn check(flag: &str, path: &Path) -> Result<(), Stop> {
+    files::check_extension(flag, path, &["png", "jpg", "jpeg"])
 }
 
-fn as_jpeg(path: &Path) -> bool {
+/// Whether a picture's file is JPEG, by its name; it is PNG otherwise.
+pub(super) fn as_jpeg(path: &Path) -> bool {
     files::is_named(path, "jpg") || files::is_named(path, "jpeg")
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::args::{Input, NetArgs};
+use super::args::{self, Input, NetArgs};
 use super::input::{self, Content};
 use super::model::Model;
 use super::terminal::{Stop, Terminal};
@@ -10,7 +10,9 @@ use super::{darknet, files, model, phase};
 use crate::darknet::Layout;
 use crate::diag::{Diagnostics, FileId, Sources};
 use crate::elaborate::{self, Elaborated};
+use crate::graph::Graph;
 use crate::onnx::{Imported, Port};
+use crate::report::shown;
 use crate::weights::Weights;
 
 /// A net that a file describes.
@@ -38,7 +40,7 @@ pub(super) struct Ports {
 impl From<Model> for Built {
     fn from(model: Model) -> Self {
         let Imported { graph, weights, inputs, outputs, remarks, origin } = model.imported;
-        let net = Elaborated { graph, warnings: remarks, rules: Vec::new() };
+        let net = Elaborated { graph, warnings: remarks, rules: Vec::new(), resized: false };
         let ports = Some(Ports { inputs, outputs });
         Self {
             net,
@@ -58,6 +60,9 @@ pub(super) fn options(
     given: &[Input],
     inputs: &[(String, Vec<usize>)],
 ) -> Result<elaborate::Options, Stop> {
+    if let Some(fault) = args::twice(given, &args.set) {
+        return Err(Stop::Command(fault));
+    }
     let mut shapes = inputs.to_vec();
     for input in given {
         if let Some(shape) = &input.shape {
@@ -69,17 +74,30 @@ pub(super) fn options(
             shapes.push((name.clone(), shape.clone()));
         }
     }
-    if args.batch == 0 {
+    if args.batch == Some(0) {
         return Err(Stop::Command("`--batch` is at least 1".to_owned()));
     }
     Ok(elaborate::Options {
         net: args.net.clone(),
         set: args.set.clone(),
-        batch: args.batch,
+        batch: args.batch(),
         inputs: shapes,
         train: args.train,
         limits: terminal.limits.clone(),
     })
+}
+
+/// Whether an input has as many samples as `--batch` says, if it says so.
+pub(super) fn check_batch(args: &NetArgs, graph: &Graph, cure: &str) -> Result<(), Stop> {
+    let Some(batch) = args.batch else { return Ok(()) };
+    let shapes = graph.inputs().iter().map(|&it| (&graph.node(it).path, &graph.node(it).shape));
+    if shapes.clone().any(|it| it.1.batch() == batch) {
+        return Ok(());
+    }
+    let shapes: Vec<String> =
+        shapes.map(|it| format!("`{}` is {}", shown(it.0), args::written(it.1.dims()))).collect();
+    let shapes = shapes.join(", ");
+    Err(Stop::Command(format!("`--batch {batch}` does nothing: the input {shapes}; {cure}")))
 }
 
 /// Imports a model at the sizes, and with the values, that the flags give.
@@ -170,6 +188,13 @@ impl<'a> Text<'a> {
             origin: None,
             ports: None,
         };
+        if let Ok(net) = &net {
+            check_batch(
+                args,
+                &net.graph,
+                "an input that takes any batch has `N` as its first extent",
+            )?;
+        }
         Ok(net.map(built))
     }
 }

@@ -28,15 +28,9 @@ impl Check {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<(), Stop> {
         phase::enter("checking");
         let options = build::options(terminal, &self.net, &self.net.input, &[])?;
-        let mut faulty = false;
-        for file in &self.files {
-            match self.check(terminal, file, &options) {
-                Err(Stop::Input) => faulty = true,
-                other => other?,
-            }
-        }
-        if faulty { Err(Stop::Input) } else { Ok(()) }
+        terminal.each(&self.files, |file| self.check(terminal, file, &options))
     }
+
     fn check(&self, terminal: &Terminal, file: &Path, options: &Options) -> Result<(), Stop> {
         if model::is_model(file) {
             let model = build::import(terminal, file, &self.net)?;

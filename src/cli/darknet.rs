@@ -36,7 +36,7 @@ pub(super) fn import(
 
 fn built(imported: Imported) -> Built {
     let Imported { graph, warnings, layout } = imported;
-    let net = Elaborated { graph, warnings, rules: Vec::new() };
+    let net = Elaborated { graph, warnings, rules: Vec::new(), resized: false };
     let origin = Some("Darknet".to_owned());
     Built { net, weights: None, layout: Some(layout), constants: Vec::new(), origin, ports: None }
 }

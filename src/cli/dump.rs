@@ -22,13 +22,13 @@ pub(super) struct Dump {
     /// The net; - is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// The stage
+    #[arg(long, value_enum, value_name = "STAGE")]
+    stage: Stage,
     #[command(flatten)]
     net: NetArgs,
     #[command(flatten)]
     machine: MachineArgs,
-    /// The stage
-    #[arg(long, value_enum, value_name = "STAGE")]
-    stage: Stage,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

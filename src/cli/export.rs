@@ -24,20 +24,21 @@ pub(super) struct Export {
     /// The net; - is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    #[command(flatten)]
-    net: NetArgs,
-    #[command(flatten)]
-    weights: WeightArgs,
     /// The ONNX file; - is standard output
     #[arg(short, long, value_name = "M.onnx")]
     output: PathBuf,
     /// Write the batch into the file
     #[arg(long)]
     fixed_batch: bool,
+    #[command(flatten)]
+    net: NetArgs,
+    #[command(flatten)]
+    weights: WeightArgs,
 }
 
 impl Export {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<(), Stop> {
+        files::check_extension("--output", &self.output, &["onnx"])?;
         let (built, other) = self.build(terminal)?;
         let graph = &built.net.graph;
         let weights = weigh::weigh(terminal, &built, &self.weights)?;
@@ -68,7 +69,8 @@ impl Export {
         }
         phase::enter("reading the net");
         let text = Text::read(terminal, &self.file)?;
-        let other = NetArgs { batch: self.net.batch.saturating_add(1), ..self.net.clone() };
+        let batch = Some(self.net.batch().saturating_add(1));
+        let other = NetArgs { batch, ..self.net.clone() };
         let other = text.quietly(terminal, &other, &[]);
         Ok((text.build(terminal, &self.net)?, other))
     }

@@ -2,11 +2,14 @@
 
 use std::error::Error;
 use std::fs::{File, Metadata};
-use std::io::{BufWriter, ErrorKind, Read, Write};
+use std::io::{BufRead, BufWriter, ErrorKind, Read, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
+use super::model;
 use super::terminal::{Stop, Terminal};
+use crate::diag::render::is_command;
 use crate::diag::{Diagnostic, FileId, Source, Sources, Span};
 use crate::graph::Graph;
 use crate::syntax;
@@ -37,16 +40,51 @@ pub(super) fn is_stream(path: &Path) -> bool {
     path.as_os_str() == STREAM
 }
 
+/// A path as it can be given to a shell.
+pub(super) fn quoted(path: &Path) -> String {
+    let name = path.display().to_string();
+    let plain = |it: char| it.is_ascii_alphanumeric() || "_-./+,:@%".contains(it);
+    let name = if name.starts_with('-') { format!("./{name}") } else { name };
+    if name.chars().all(plain) { name } else { format!("'{}'", name.replace('\'', r"'\''")) }
+}
+
 /// Reads a file, or standard input for `-`, as far as one byte beyond `max`: a device has no end.
+/// Standard input is read once: who reads it again gets nothing.
 fn read(path: &Path, max: u64) -> Result<Vec<u8>, String> {
+    static TAKEN: AtomicBool = AtomicBool::new(false);
     let mut bytes = Vec::new();
     let read = if is_stream(path) {
+        if TAKEN.swap(true, Ordering::Relaxed) {
+            return Err("it can be read once, and `-` is given twice".to_owned());
+        }
         std::io::stdin().lock().take(max + 1).read_to_end(&mut bytes)
     } else {
         File::open(path).and_then(|it| it.take(max + 1).read_to_end(&mut bytes))
     };
     read.map_err(|it| it.to_string())?;
     Ok(bytes)
+}
+
+/// The first byte of an ordinary file, or of standard input, where it stays.
+pub(super) fn first_byte(path: &Path) -> Option<u8> {
+    if is_stream(path) {
+        return std::io::stdin().lock().fill_buf().ok()?.first().copied();
+    }
+    // Who opens a pipe and closes it again has read from it.
+    std::fs::metadata(path).ok().filter(Metadata::is_file)?;
+    let mut first = [0];
+    File::open(path).ok()?.read_exact(&mut first).ok()?;
+    Some(first[0])
+}
+
+/// A file that is written in one of these formats has its name, or none: a device has no extension.
+pub(super) fn check_extension(flag: &str, path: &Path, known: &[&str]) -> Result<(), Stop> {
+    if path.extension().is_none() || known.iter().any(|it| is_named(path, it)) {
+        return Ok(());
+    }
+    let known: Vec<String> = known.iter().map(|it| format!(".{it}")).collect();
+    let (known, name) = (known.join(" and "), name(path));
+    Err(Stop::Command(format!("`{flag}` writes {known} files, not `{name}`")))
 }
 
 fn unreadable(path: &Path, fault: &str) -> Stop {
@@ -81,8 +119,17 @@ pub(super) fn memory() -> Option<u64> {
 
 /// Reads a file of lines.
 pub(super) fn lines(terminal: &Terminal, path: &Path) -> Result<Vec<String>, Stop> {
-    let bytes = text(terminal, path)?;
-    Ok(String::from_utf8_lossy(&bytes).lines().map(|it| it.trim().to_owned()).collect())
+    let said = String::from_utf8(text(terminal, path)?).ok();
+    let strange = |it: char| it != '\n' && it != '\r' && it != '\t' && is_command(it);
+    let said = said.filter(|it| !it.contains(strange)).ok_or_else(|| {
+        fault_of_data(
+            terminal,
+            path,
+            "broken-input",
+            "this is no text of one name a line".to_owned(),
+        )
+    })?;
+    Ok(said.lines().map(|it| it.trim().to_owned()).collect())
 }
 
 /// Reads a file that people write, within the limit of the language.
@@ -180,6 +227,15 @@ fn read_at(_: &File, _: u64, _: &mut [u8]) -> std::io::Result<()> {
 
 /// Reads the first file of a net. Text that is not UTF-8 is a fault of the input.
 pub(super) fn source(terminal: &Terminal, path: &Path) -> Result<(Sources, FileId), Stop> {
+    if model::is_model(path) {
+        let fault = Diagnostic::error(
+            "not-utf8",
+            Span::default(),
+            "this is an ONNX model, not the text of a net",
+        )
+        .help("`netc import MODEL -o DIR` writes it as text");
+        return Err(fault_of_file(terminal, name(path), String::new(), fault));
+    }
     let bytes = text(terminal, path)?;
     let mut sources = Sources::default();
     let (text, found) = syntax::decode(FileId(0), bytes);
@@ -212,6 +268,14 @@ pub(super) fn fault_of_data(
 ) -> Stop {
     let fault = Diagnostic::error(code, Span::default(), message);
     fault_of_file(terminal, name(path), String::new(), fault)
+}
+
+/// Says all that is wrong with a file that has no text to show.
+pub(super) fn faults_of_data(terminal: &Terminal, path: &Path, found: &[Diagnostic]) -> Stop {
+    match remark(terminal, path, found) {
+        Ok(()) => Stop::Input,
+        Err(stop) => stop,
+    }
 }
 
 /// Says what is worth knowing of a file that has no text to show.
@@ -253,6 +317,15 @@ pub(super) fn stream(
     })
 }
 
+/// Why nothing can be written beside a file; the name of a draft would say nothing to a user.
+fn no_draft(folder: &Path, fault: ErrorKind) -> String {
+    let folder = name(folder);
+    match fault {
+        ErrorKind::NotFound => format!("there is no folder `{folder}`"),
+        other => format!("no file can be made in `{folder}`: {other}"),
+    }
+}
+
 /// Makes a file whole or not at all: `fill` writes a draft beside it, which then takes its place; a link
 /// stays one. What is no ordinary file, such as a device, cannot be replaced and is written into.
 fn replace(
@@ -268,7 +341,8 @@ fn replace(
         draft.prefix(".netc");
         #[cfg(unix)]
         draft.permissions(std::os::unix::fs::PermissionsExt::from_mode(FILE_MODE));
-        let draft = draft.tempfile_in(folder(path))?.into_temp_path();
+        let draft = draft.tempfile_in(folder(path));
+        let draft = draft.map_err(|it| no_draft(folder(path), it.kind()))?.into_temp_path();
         fill(&draft)?;
         File::open(&draft)?.sync_all()?;
         if let Ok(old) = std::fs::metadata(path) {

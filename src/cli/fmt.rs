@@ -36,14 +36,7 @@ pub(super) struct Fmt {
 impl Fmt {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<(), Stop> {
         phase::enter("formatting");
-        let mut faulty = false;
-        for file in &self.files {
-            match self.format(terminal, file) {
-                Err(Stop::Input) => faulty = true,
-                other => other?,
-            }
-        }
-        if faulty { Err(Stop::Input) } else { Ok(()) }
+        terminal.each(&self.files, |file| self.format(terminal, file))
     }
 
     fn format(&self, terminal: &Terminal, file: &Path) -> Result<(), Stop> {

@@ -21,18 +21,19 @@ pub(super) struct Graph {
     /// The net; - is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    #[command(flatten)]
-    net: NetArgs,
     /// The picture; - is standard output
     #[arg(short, long, value_name = "FILE", default_value = files::STREAM)]
     output: PathBuf,
     /// The order of extents in shapes
     #[arg(long, value_enum, value_name = "ORDER", default_value = "chw")]
     order: Order,
+    #[command(flatten)]
+    net: NetArgs,
 }
 
 impl Graph {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<(), Stop> {
+        files::check_extension("--output", &self.output, &["svg"])?;
         let built = build::build(terminal, &self.file, &self.net)?;
         phase::enter("drawing");
         let picture = svg::draw(&built.net.graph, self.order.into());

@@ -10,7 +10,7 @@ use super::terminal::{Stop, Terminal};
 use super::{build, darknet, files, model, phase};
 use crate::graph::{Graph, ParamId, Source};
 use crate::lift::{self, Lifted};
-use crate::report::thousands;
+use crate::report::{counted, thousands};
 use crate::weights::{self, Weights};
 
 /// Turn a model (.onnx, .cfg) into .net text and .safetensors weights
@@ -24,7 +24,7 @@ use crate::weights::{self, Weights};
     after_help = "Examples:\n  netc import resnet50.onnx -o nets\n  netc import detector.onnx -o nets \
         --input image=1x3x480x640\n  netc import yolov3-tiny.cfg --weights yolov3-tiny.weights -o nets\n\n\
         Then:\n  netc report nets/resnet50.net\n  netc run nets/resnet50.net \
-        --weights nets/resnet50.safetensors --input cat.jpg"
+        --weights nets/resnet50.safetensors --input image=cat.jpg"
 )]
 pub(super) struct Import {
     /// The model: an .onnx file, or a Darknet .cfg
@@ -153,13 +153,15 @@ fn summary(lifted: &Lifted, text: &Path, weights: Option<&Path>) -> String {
     let (lines, layers) =
         (lifted.text.lines().count(), lifted.graph.len() - lifted.graph.inputs().len());
     let shown = files::name(text);
-    let mut said = format!("wrote `{shown}`: {layers} layers in {lines} lines\n");
+    let (layers, lines) = (counted(layers as u64, "layer"), counted(lines as u64, "line"));
+    let mut said = format!("wrote `{shown}`: {layers} in {lines}\n");
     let mut with = String::new();
     if let Some(path) = weights {
         let (count, name) = (weights::stored(&lifted.graph).count(), files::name(path));
-        said.push_str(&format!("wrote `{name}`: {count} tensors\n"));
-        with = format!(" --weights {name}");
+        said.push_str(&format!("wrote `{name}`: {}\n", counted(count as u64, "tensor")));
+        with = format!(" --weights {}", files::quoted(path));
     }
-    said.push_str(&format!("next: netc report {shown}\n      netc run {shown}{with}"));
+    let text = files::quoted(text);
+    said.push_str(&format!("next: netc report {text}\n      netc run {text}{with}"));
     said
 }

@@ -8,9 +8,10 @@ use super::args::{Input, NetArgs, finite, positive};
 use super::build::{Built, Text};
 use super::terminal::{Stop, Terminal};
 use super::{files, model, phase};
-use crate::graph::{Graph, NodeId};
+use crate::graph::{Graph, Node, NodeId};
 use crate::ops::{self, Op};
 use crate::picture::{Channels, Fit, Options, Picture, Side};
+use crate::report::shown;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 use crate::weights::{self, npy::Array};
@@ -30,7 +31,7 @@ pub(super) struct InputArgs {
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', value_parser = positive)]
     std: Vec<f32>,
     /// What a full channel is: 1 (the default), or 255 for nets that take bytes
-    #[arg(long, value_name = "NUMBER", value_parser = finite)]
+    #[arg(long, value_name = "NUMBER", value_parser = positive)]
     scale: Option<f32>,
     /// The order of a picture's channels (default: rgb)
     #[arg(long, value_enum, value_name = "ORDER")]
@@ -120,15 +121,16 @@ pub(super) fn feed(
     let graph = &built.net.graph;
     let mut values: Vec<Option<Tensor>> = vec![None; graph.inputs().len()];
     let mut pictures = Vec::new();
+    args.check(graph, contents.iter().any(|it| matches!(it.2, Content::Picture(_))))?;
     let constant = |it: &Input| it.name.as_ref().is_some_and(|it| built.constants.contains(it));
     for (input, path, content) in contents.into_iter().filter(|it| !constant(it.0)) {
         let at = find(graph, input)?;
-        let shape = &graph.node(graph.inputs()[at]).shape;
+        let Node { path: name, shape, .. } = graph.node(graph.inputs()[at]);
         let is_whole = built.ports.as_ref().is_some_and(|it| it.inputs[at].is_whole());
         let fitted = match content {
-            Content::Array(array) => fit(&array, shape, is_whole),
+            Content::Array(array) => fit(&array, name, shape, is_whole),
             Content::Picture(picture) => {
-                check_normalise(graph, args)?;
+                args.check_channels(name, shape)?;
                 let options = args.options(recorded(graph, graph.inputs()[at]));
                 let tensor = picture.tensor(shape, &options);
                 pictures.push((at, picture, options));
@@ -141,13 +143,30 @@ pub(super) fn feed(
     for input in inputs.iter().filter(|it| it.path.is_none()) {
         find(graph, input)?;
     }
-    let ids = graph.inputs().iter();
-    let values = values.into_iter().zip(ids).map(|(value, &id)| {
-        let node = graph.node(id);
-        value.unwrap_or_else(|| weights::noise(args.seed, &node.path, &node.shape))
-    });
-    let values = values.collect();
+    let values = complete(terminal, graph, values, args.seed);
     Ok(Fed { built, values, pictures })
+}
+
+/// Random numbers for the inputs without a value; where others have one, says so.
+fn complete(
+    terminal: &Terminal,
+    graph: &Graph,
+    values: Vec<Option<Tensor>>,
+    seed: u64,
+) -> Vec<Tensor> {
+    let nodes = || graph.inputs().iter().map(|&it| graph.node(it));
+    let idle = nodes().zip(&values).filter(|it| it.1.is_none());
+    let idle: Vec<String> = idle.map(|it| format!("`{}`", shown(&it.0.path))).collect();
+    if (1..values.len()).contains(&idle.len()) {
+        let names = idle.join(", ");
+        terminal
+            .say(&format!("note: no --input for {names}, random numbers stand in (seed {seed})"));
+    }
+    let given = nodes().zip(values);
+    let value = |(node, value): (&Node, Option<Tensor>)| {
+        value.unwrap_or_else(|| weights::noise(seed, &node.path, &node.shape))
+    };
+    given.map(value).collect()
 }
 
 /// The net at the sizes of its arrays, if these are needed: the declared sizes are tried first, silently.
@@ -178,7 +197,7 @@ fn sized(
         Some((name.or_else(|| batch(&dims).map(|it| it.path.clone()))?, dims))
     };
     let arrays: Vec<(String, Vec<usize>)> = arrays.into_iter().filter_map(named).collect();
-    let fits = declared.is_some_and(|it| {
+    let fits = declared.as_ref().is_some_and(|it| {
         let graph = &it.net.graph;
         arrays.iter().all(|(name, dims)| {
             let input = graph.inputs().iter().find(|&&it| graph.node(it).path == *name);
@@ -189,7 +208,15 @@ fn sized(
     if fits {
         return None;
     }
-    text.quietly(terminal, net, &arrays)
+    // What the file states as a number only the user changes.
+    let is_as_stated = |it: &Built| match (&it.layout, sole) {
+        (Some(_), Some(sole)) => {
+            let graph = &it.net.graph;
+            graph.node(graph.inputs()[0]).shape.sample() == sole.shape.sample()
+        }
+        _ => !it.net.resized,
+    };
+    text.quietly(terminal, net, &arrays).filter(is_as_stated)
 }
 
 /// What a file holds.
@@ -221,11 +248,12 @@ fn find(graph: &Graph, input: &Input) -> Result<usize, Stop> {
 
 /// An array in the shape of an input; extents of 1 may be left out or added. An input of whole numbers gets
 /// them as they are.
-fn fit(array: &Array, shape: &Shape, is_whole: bool) -> Result<Tensor, String> {
+fn fit(array: &Array, name: &str, shape: &Shape, is_whole: bool) -> Result<Tensor, String> {
     let proper = |it: &[usize]| it.iter().copied().filter(|&it| it != 1).collect::<Vec<_>>();
     if proper(&array.dims) != proper(shape.dims()) {
         let (given, wanted) = (&array.dims, shape.dims());
-        return Err(format!("the array is {given:?}, the input is {wanted:?}"));
+        let name = shown(name);
+        return Err(format!("the array is {given:?}, the input `{name}` is {wanted:?}"));
     }
     let floats = array.floats();
     if is_whole {
@@ -244,21 +272,6 @@ fn fit(array: &Array, shape: &Shape, is_whole: bool) -> Result<Tensor, String> {
     Ok(Tensor::new(shape.clone(), floats))
 }
 
-/// A net that normalises its input does so alone.
-fn check_normalise(graph: &Graph, args: &InputArgs) -> Result<(), Stop> {
-    let asked = !args.mean.is_empty() || !args.std.is_empty();
-    let normalises = graph
-        .order()
-        .into_iter()
-        .filter_map(|it| graph.layer(it))
-        .any(|it| it.op.entry().name == "normalise");
-    if asked && normalises {
-        let fault = "the net has a `normalise` layer: it needs neither `--mean` nor `--std`";
-        return Err(Stop::Command(fault.to_owned()));
-    }
-    Ok(())
-}
-
 /// What the net says of pictures for an input: a `picture` layer right behind it.
 fn recorded(graph: &Graph, input: NodeId) -> Option<&ops::Picture> {
     graph.users(input).into_iter().find_map(|it| match graph.layer(it).map(|it| &it.op) {
@@ -268,6 +281,52 @@ fn recorded(graph: &Graph, input: NodeId) -> Option<&ops::Picture> {
 }
 
 impl InputArgs {
+    /// The flags about pictures that were given.
+    fn given(&self) -> impl Iterator<Item = &'static str> {
+        let given = [
+            (!self.mean.is_empty(), "--mean"),
+            (!self.std.is_empty(), "--std"),
+            (self.scale.is_some(), "--scale"),
+            (self.channels.is_some(), "--channels"),
+            (self.resize.is_some(), "--resize"),
+            (self.crop, "--crop"),
+            (self.letterbox, "--letterbox"),
+        ];
+        given.into_iter().filter(|it| it.0).map(|it| it.1)
+    }
+
+    /// Flags about pictures want a picture, and a net that normalises its input does so alone.
+    fn check(&self, graph: &Graph, is_any_picture: bool) -> Result<(), Stop> {
+        if let Some(flag) = self.given().next().filter(|_| !is_any_picture) {
+            let fault = format!(
+                "`{flag}` is about pictures, and no input is one; arrays go in as they are"
+            );
+            return Err(Stop::Command(fault));
+        }
+        let mut layers = graph.order().into_iter().filter_map(|it| graph.layer(it));
+        let flag = self.given().find(|it| matches!(*it, "--mean" | "--std"));
+        match flag.filter(|_| layers.any(|it| it.op.entry().name == "normalise")) {
+            Some(flag) => Err(Stop::Command(format!(
+                "the net has a `normalise` layer, which `{flag}` would do again: leave it out"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// One number for all channels, or one for each.
+    fn check_channels(&self, name: &str, shape: &Shape) -> Result<(), Stop> {
+        let channels = if shape.rank() > 1 { shape.channels() } else { 1 };
+        for (flag, count) in [("--mean", self.mean.len()), ("--std", self.std.len())] {
+            if count > 1 && count != channels {
+                let (name, s) = (shown(name), if channels == 1 { "" } else { "s" });
+                return Err(Stop::Command(format!(
+                    "`{flag}` has {count} numbers, the input `{name}` has {channels} channel{s}"
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// What the flags say, and where they say nothing the net.
     fn options(&self, recorded: Option<&ops::Picture>) -> Options {
         let mut options = recorded.map_or_else(Options::default, Options::from);

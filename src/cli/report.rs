@@ -23,14 +23,14 @@ pub(super) struct Report {
     /// The net; - is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    #[command(flatten)]
-    net: NetArgs,
     /// How the report is written
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     format: DataFormat,
     /// The order of extents in shapes
     #[arg(long, value_enum, value_name = "ORDER", default_value = "chw")]
     order: Order,
+    #[command(flatten)]
+    net: NetArgs,
 }
 
 /// The order of extents.

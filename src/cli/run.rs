@@ -11,29 +11,29 @@ use super::args::{PlainFormat, positive};
 use super::boxes::{self, Detection};
 use super::build::Built;
 use super::input::Fed;
+use super::scores::{self, Top, best};
 use super::subject::SubjectArgs;
 use super::terminal::{Stop, Terminal, number};
 use super::{files, phase};
-use crate::graph::{Graph, NodeId, Output};
+use crate::graph::{Graph, Output};
 use crate::nest::suppress::Rows;
 use crate::ops::{Nms, Op};
 use crate::picture::{self, Placement};
-use crate::report::shown;
+use crate::report::{counted, shown};
 use crate::tensor::Tensor;
 use crate::weights::{Element, npz};
 
 /// Run once on pictures, arrays or random input
 ///
-/// Results that look like class scores are shown sorted, with what softmax makes of them; --top and --labels
-/// ask for that. Where --save, --boxes or --picture writes to standard output (-), the results are shown on standard
-/// error.
+/// A vector for each sample is shown as class scores, sorted and in per cent, if it comes out of a softmax, or out of
+/// a conv or fc that nothing came after: then the per cents are what softmax makes of it. --labels says that any
+/// vector is one; --top sorts other results too. Where --save, --boxes or --picture writes to standard output (-),
+/// the results are shown on standard error.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     netc run models/lenet5.net --weights models/lenet5.safetensors --input image=models/digits/7_1.png\n  \
     netc run models/resnet.net --net ResNet18 --random-weights 1 --format json --top 5")]
 pub(super) struct Run {
-    #[command(flatten)]
-    subject: SubjectArgs,
     /// Show the K largest values of each sample
     #[arg(long, value_name = "K")]
     top: Option<usize>,
@@ -46,7 +46,7 @@ pub(super) struct Run {
     /// Write the outputs as arrays under their names
     #[arg(long, value_name = "F.npz")]
     save: Option<PathBuf>,
-    /// Write the first output that is a picture, a map of 1 or 3 channels, as a PNG file
+    /// Write the first output that is a picture, a map of 1 or 3 channels, as a .png or .jpg file
     #[arg(long, value_name = "F.png")]
     picture: Option<PathBuf>,
     /// What a full channel of that picture is: 1, or 255 for nets that give bytes
@@ -55,24 +55,22 @@ pub(super) struct Run {
     /// How the outputs are written
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     format: PlainFormat,
-}
-
-/// One of the largest values of a sample.
-struct Top {
-    index: usize,
-    value: f32,
-    score: f64,
+    #[command(flatten)]
+    subject: SubjectArgs,
 }
 
 impl Run {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<(), Stop> {
         let labels = self.labels.as_ref().map(|it| files::lines(terminal, it));
         let labels = labels.transpose()?.unwrap_or_default();
-        self.boxes.as_deref().map_or(Ok(()), boxes::check)?;
+        self.boxes.as_deref().map_or(Ok(()), |it| boxes::check("--boxes", it))?;
+        self.picture.as_deref().map_or(Ok(()), |it| boxes::check("--picture", it))?;
+        self.save.as_deref().map_or(Ok(()), |it| files::check_extension("--save", it, &["npz"]))?;
         let takes_output = self.check_streams()?;
         let machine = &self.subject.machine;
         let fed = self.subject.feed(terminal)?;
         self.check_boxes(&fed)?;
+        self.check_picture(&fed)?;
         let (compiled, _) = self.subject.compile(terminal, &fed, machine.plan())?;
         phase::enter("running");
         let mut session = compiled.program.session(machine.threads());
@@ -83,6 +81,7 @@ impl Run {
         phase::enter("writing the outputs");
         let placement = placement(&fed);
         let outputs = outcomes(&fed.built, session.outputs(), placement.as_ref());
+        remark_labels(terminal, &outputs, &labels);
         if let (Some(path), [(_, picture, _)]) = (&self.boxes, fed.pictures.as_slice()) {
             let found = outputs.iter().flat_map(|it| it.found.iter().flatten()).cloned();
             boxes::draw(terminal, path, picture, &found.collect::<Vec<_>>(), &labels)?;
@@ -161,12 +160,27 @@ impl Run {
         }
     }
 
+    /// One of the outputs is a picture, if one is to be drawn.
+    fn check_picture(&self, fed: &Fed) -> Result<(), Stop> {
+        let graph = &fed.built.net.graph;
+        let mut outputs = graph.outputs().iter().enumerate();
+        let is_map = |(at, it): (usize, &Output)| match &fed.built.ports {
+            Some(ports) => picture::is_map(&ports.outputs[at].dims),
+            None => picture::is_map(graph.node(it.node).shape.dims()),
+        };
+        if self.picture.is_none() || outputs.any(is_map) {
+            return Ok(());
+        }
+        let fault = "`--picture` draws an output [N, C, H, W] or [N, H, W, C] of 1 or 3 channels, and none is one";
+        Err(Stop::Command(fault.to_owned()))
+    }
+
     fn draw(&self, terminal: &Terminal, path: &Path, outputs: &[Outcome<'_>]) -> Result<(), Stop> {
         let fail = |it: &str| Stop::Command(format!("cannot write `{}`: {it}", files::name(path)));
-        let drawn = outputs.iter().find_map(|it| picture::encode(&it.dims, it.data, self.full));
-        let drawn = drawn.ok_or_else(|| {
-            fail("no output is a picture [N, C, H, W] or [N, H, W, C] of 1 or 3 channels")
-        })?;
+        let encode =
+            |it: &Outcome<'_>| picture::encode(&it.dims, it.data, self.full, boxes::as_jpeg(path));
+        let drawn =
+            outputs.iter().find_map(encode).ok_or_else(|| fail("no output is a picture"))?;
         files::write(terminal, path, &drawn.map_err(|it| fail(&it))?)
     }
 
@@ -177,6 +191,7 @@ impl Run {
         });
         if let Some(found) = &result.found {
             output["detections"] = boxes::json(found, labels);
+            output["pixels"] = result.pixels().into();
         } else if let Some(count) = self.top.or_else(|| (!labels.is_empty()).then_some(5)) {
             let mut rows: Vec<Value> = result
                 .samples()
@@ -195,14 +210,17 @@ impl Run {
     }
 
     fn text(&self, text: &mut String, result: &Outcome<'_>, labels: &[String]) {
-        let _ = writeln!(text, "{} {:?}", shown(result.name), result.dims);
+        let _ = write!(text, "{} {:?}", shown(result.name), result.dims);
+        if result.found.is_some() {
+            let _ = write!(text, ", in pixels of the {}", result.pixels());
+        }
+        text.push('\n');
         if let Some(found) = &result.found {
             boxes::text(text, found, labels);
             return;
         }
-        let classes = matches!(result.dims[..], [_, count] if count > 1)
-            && matches!(result.element, Element::F32);
-        let count = self.top.or_else(|| (classes || !labels.is_empty()).then_some(5));
+        let is_score = !labels.is_empty() || result.is_score;
+        let count = self.top.or_else(|| is_score.then_some(5));
         let Some(count) = count else {
             const SHOWN: usize = 8;
             let first: Vec<String> = result.data.iter().take(SHOWN).map(f32::to_string).collect();
@@ -216,19 +234,13 @@ impl Run {
             }
             for it in best(row, count, result.is_softmax) {
                 const WIDTH: f64 = 24.0;
-                let bar = "█".repeat((it.score * WIDTH).round() as usize);
-                let label = labels.get(it.index).map_or(String::new(), |it| shown(it));
-                let _ = writeln!(
-                    text,
-                    "{}",
-                    format!(
-                        "  {:>5}  {:>12.6}  {:>6.2} %  {bar:<24}  {label}",
-                        it.index,
-                        it.value,
-                        100.0 * it.score
-                    )
-                    .trim_end()
-                );
+                let mut line = format!("  {:>5}  {:>12.6}", it.index, it.value);
+                if is_score {
+                    let bar = "█".repeat((it.score * WIDTH).round() as usize);
+                    let label = labels.get(it.index).map_or(String::new(), |it| shown(it));
+                    let _ = write!(line, "  {:>6.2} %  {bar:<24}  {label}", 100.0 * it.score);
+                }
+                let _ = writeln!(text, "{}", line.trim_end());
             }
         }
     }
@@ -242,7 +254,28 @@ struct Outcome<'a> {
     element: Element,
     data: &'a [f32],
     is_softmax: bool,
+    /// Whether it holds one class score after another.
+    is_score: bool,
     found: Option<Vec<Detection>>,
+    /// Whether what was found is told in pixels of a picture, or else of the net's input.
+    is_placed: bool,
+}
+
+/// Says if there is not one label for each value of an output.
+fn remark_labels(terminal: &Terminal, outputs: &[Outcome<'_>], labels: &[String]) {
+    let vectors = outputs.iter().filter(|it| it.found.is_none());
+    for it in vectors.filter(|it| !labels.is_empty() && labels.len() != it.sample_len()) {
+        let (name, values) = (shown(it.name), counted(it.sample_len() as u64, "value"));
+        let labels = counted(labels.len() as u64, "label");
+        terminal.say(&format!("note: there are {labels} for {values} of `{name}`"));
+    }
+    let found = outputs.iter().flat_map(|it| it.found.iter().flatten());
+    if let Some(class) = found.map(|it| it.class).max().filter(|it| *it >= labels.len())
+        && !labels.is_empty()
+    {
+        let labels = counted(labels.len() as u64, "label");
+        terminal.say(&format!("note: there are {labels}, and the net found class {class}"));
+    }
 }
 
 /// The suppression that an output comes from, if it comes from one.
@@ -281,13 +314,17 @@ fn outcomes<'a>(
             (dims[0], data) = (rows, &data[..rows * width]);
         }
         let nms = nms.filter(|it| it.rows == Rows::Boxes);
+        let element = port.map_or(Element::F32, |it| it.element());
+        let is_vector = matches!(dims[..], [_, count] if count > 1) && element == Element::F32;
         Outcome {
             name: &output.name,
             dims,
-            element: port.map_or(Element::F32, |it| it.element()),
+            element,
             data,
-            is_softmax: is_softmax(graph, output.node),
+            is_softmax: scores::is_softmax(graph, output.node),
+            is_score: is_vector && scores::is_score(graph, output.node),
             found: nms.map(|it| boxes::read(data, it.form, placement)),
+            is_placed: placement.is_some(),
         }
     };
     named.map(result).collect()
@@ -298,54 +335,17 @@ impl Outcome<'_> {
         npz::Array { name: self.name, dims: &self.dims, element: self.element, data: self.data }
     }
 
+    /// What boxes are measured in.
+    fn pixels(&self) -> &'static str {
+        if self.is_placed { "picture" } else { "input" }
+    }
+
     fn samples(&self) -> impl Iterator<Item = &[f32]> {
-        let count = self.dims.first().copied().unwrap_or(1).max(1);
-        self.data.chunks_exact((self.data.len() / count).max(1))
+        self.data.chunks_exact(self.sample_len().max(1))
     }
-}
 
-/// The largest values of a sample, with their share after softmax; NaN comes last.
-fn best(row: &[f32], count: usize, is_softmax: bool) -> Vec<Top> {
-    let largest = row.iter().fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
-    let power = |it: f32| libm::exp(f64::from(it) - f64::from(largest));
-    let sum: f64 = row.iter().map(|&it| power(it)).sum();
-    let mut order: Vec<usize> = (0..row.len()).collect();
-    order.sort_by(|&a, &b| {
-        let key = |it: usize| (row[it].is_nan(), row[it]);
-        let ((a_nan, a), (b_nan, b)) = (key(a), key(b));
-        a_nan.cmp(&b_nan).then(b.total_cmp(&a))
-    });
-    let top = order.into_iter().take(count).map(|index| {
-        let value = row[index];
-        let score = if is_softmax { f64::from(value) } else { power(value) / sum };
-        Top { index, value, score }
-    });
-    top.collect()
-}
-
-/// Whether a value is a softmax's already, whatever form it has been given since.
-fn is_softmax(graph: &Graph, mut node: NodeId) -> bool {
-    while let Some(layer) = graph.layer(node) {
-        match layer.op {
-            Op::Softmax(_) => return true,
-            Op::Flatten(_) | Op::Reshape(_) | Op::Dropout(_) => {
-                node = graph.node(node).operands()[0];
-            }
-            _ => return false,
-        }
-    }
-    false
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_best_come_first_and_nan_last() {
-        let top = best(&[1.0, f32::NAN, 3.0, 2.0], 4, true);
-        assert_eq!(top.iter().map(|it| it.index).collect::<Vec<_>>(), [2, 3, 0, 1]);
-        let top = best(&[0.0, 0.0], 1, false);
-        assert_eq!((top[0].index, top[0].score), (0, 0.5));
+    /// The values of one sample.
+    fn sample_len(&self) -> usize {
+        self.data.len() / self.dims.first().copied().unwrap_or(1).max(1)
     }
 }

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::ffi::OsString;
 use std::io::{BufWriter, ErrorKind, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::Value;
@@ -22,6 +23,8 @@ pub(super) enum Stop {
     Command(String),
     /// `verify` found a mismatch; says where. Exit code 1.
     Mismatch(String),
+    /// The command is wrong, and that has been said. Exit code 2.
+    Said,
     /// Nobody reads the output any more. Exit code 0.
     Closed,
 }
@@ -49,13 +52,7 @@ impl Terminal {
         for (key, value) in &talk.limit {
             limits.set(key, *value)?;
         }
-        let format = match talk.error_format {
-            ErrorFormat::Human => {
-                Format::Human { color: takes_color(talk.color, std::io::stderr().is_terminal()) }
-            }
-            ErrorFormat::Json => Format::Json,
-            ErrorFormat::Github => Format::Github,
-        };
+        let format = format(talk);
         let alive = std::io::stderr().is_terminal()
             && std::env::var_os("TERM").is_none_or(|it| it != "dumb");
         let progress = match format {
@@ -126,14 +123,37 @@ impl Terminal {
         Progress::new(self.progress, what, parts as u64)
     }
 
-    /// Shows diagnostics; with `-q` errors only. An error among them stops the command.
+    /// Does something with each file, whatever was wrong with those before.
+    pub(super) fn each(
+        &self,
+        files: &[PathBuf],
+        mut act: impl FnMut(&Path) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let mut done = Ok(());
+        for file in files {
+            match act(file) {
+                Ok(()) => {}
+                Err(Stop::Input) => done = done.and(Err(Stop::Input)),
+                Err(Stop::Said) => done = Err(Stop::Said),
+                Err(Stop::Command(fault)) => {
+                    self.fault("command", &fault);
+                    done = Err(Stop::Said);
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        done
+    }
+
+    /// Shows diagnostics; with `-q` errors only, and warnings that are denied. An error among them stops the command.
     pub(super) fn diagnose(&self, sources: &Sources, found: &[Diagnostic]) -> Result<(), Stop> {
         let is_error = |it: &Diagnostic| it.severity == Severity::Error;
         if found.iter().any(|it| it.severity == Severity::Warning) {
             self.warned.set(true);
         }
-        let shown: Vec<Diagnostic> =
-            found.iter().filter(|it| is_error(it) || !self.quiet).cloned().collect();
+        let denied = |it: &Diagnostic| self.deny_warnings && it.severity == Severity::Warning;
+        let shown = found.iter().filter(|it| is_error(it) || denied(it) || !self.quiet);
+        let shown: Vec<Diagnostic> = shown.cloned().collect();
         talk(&render::all(sources, &shown, self.format, self.limits.errors));
         if found.iter().any(is_error) { Err(Stop::Input) } else { Ok(()) }
     }
@@ -142,7 +162,9 @@ impl Terminal {
     pub(super) fn end(&self, done: Result<(), Stop>) -> ExitCode {
         match done {
             Ok(()) if self.deny_warnings && self.warned.get() => {
-                self.say("error: warnings are denied");
+                if matches!(self.format, Format::Human { .. }) {
+                    complain("error: warnings are denied");
+                }
                 ExitCode::from(1)
             }
             Ok(()) | Err(Stop::Closed) => ExitCode::SUCCESS,
@@ -151,6 +173,7 @@ impl Terminal {
                 self.fault("mismatch", &fault);
                 ExitCode::from(1)
             }
+            Err(Stop::Said) => ExitCode::from(2),
             Err(Stop::Command(fault)) => {
                 self.fault("command", &fault);
                 ExitCode::from(2)
@@ -160,17 +183,38 @@ impl Terminal {
 
     /// Says what is wrong where no file is at fault.
     fn fault(&self, code: &str, fault: &str) {
-        complain(&match self.format {
-            Format::Human { .. } => format!("error: {}", render::many_lines(fault)),
-            Format::Json => json_fault(code, fault),
-            Format::Github => format!("::error title={code}::{}", fault.replace('\n', "%0A")),
-        });
+        complain(&said(self.format, code, fault));
     }
 }
 
 /// A number with the digits that an f32 needs; `null` for NaN and infinities, which JSON does not have.
 pub(super) fn number(value: f32) -> Value {
     value.to_string().parse::<f64>().map_or(Value::Null, Value::from)
+}
+
+/// How the user wants diagnostics.
+fn format(talk: &TalkArgs) -> Format {
+    match talk.error_format {
+        ErrorFormat::Human => {
+            Format::Human { color: takes_color(talk.color, std::io::stderr().is_terminal()) }
+        }
+        ErrorFormat::Json => Format::Json,
+        ErrorFormat::Github => Format::Github,
+    }
+}
+
+/// Says that the common flags are wrong, and how.
+pub(super) fn refuse(talk: &TalkArgs, fault: &str) {
+    complain(&said(format(talk), "command", fault));
+}
+
+/// What is said where no file is at fault.
+fn said(format: Format, code: &str, fault: &str) -> String {
+    match format {
+        Format::Human { .. } => format!("error: {}", render::many_lines(fault)),
+        Format::Json => json_fault(code, fault),
+        Format::Github => format!("::error title={code}::{}", fault.replace('\n', "%0A")),
+    }
 }
 
 /// What is said in JSON where no file is at fault.

@@ -11,7 +11,7 @@ use super::subject::SubjectArgs;
 use super::terminal::{Stop, Terminal};
 use super::{phase, weigh};
 use crate::plan::Storage;
-use crate::report::shown;
+use crate::report::{counted, shown};
 use crate::verify::{self, Check};
 use crate::weights;
 
@@ -26,11 +26,11 @@ use crate::weights;
     netc verify models/resnet.net --net ResNet18 --random-weights 1 --format json"
 )]
 pub(super) struct Verify {
-    #[command(flatten)]
-    subject: SubjectArgs,
     /// How the comparison is written
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     format: PlainFormat,
+    #[command(flatten)]
+    subject: SubjectArgs,
 }
 
 impl Verify {
@@ -116,5 +116,6 @@ fn text(checks: &[Check]) -> String {
         0 => String::new(),
         some => format!("; {some} with NaN in both, which tells nothing"),
     };
-    format!("{}\n\n {} layers, {said}{nan}\n", lines.join("\n"), checks.len())
+    let layers = counted(checks.len() as u64, "layer");
+    format!("{}\n\n {layers}, {said}{nan}\n", lines.join("\n"))
 }

@@ -9,7 +9,7 @@ use super::build::Built;
 use super::terminal::{Stop, Terminal};
 use super::{darknet, files, phase};
 use crate::diag::Diagnostic;
-use crate::report::{shown, thousands};
+use crate::report::{counted, shown};
 use crate::weights::{self, File, Row, State, Table, Weights};
 
 /// The most proposed rules that are shown.
@@ -37,7 +37,7 @@ pub(super) fn weigh(
                      draws what the file lacks";
         return Err(Stop::Command(fault.to_owned()));
     }
-    let partial = args.random_weights;
+    let partial = args.partial.then(|| args.random_weights.unwrap_or(0));
     if darknet::is_weights(path) {
         return darknet::weights(terminal, path, built.layout.as_ref(), partial);
     }
@@ -45,12 +45,17 @@ pub(super) fn weigh(
     match weights::bind(&net.graph, &net.rules, &file, partial) {
         Ok(bound) => {
             if !bound.table.is_complete() {
-                terminal.say(&format!("note: {}", bound.table));
+                let seed = partial.unwrap_or(0);
+                terminal.say(&format!(
+                    "note: {}; what is not bound is random (seed {seed})",
+                    bound.table
+                ));
             }
             let unused = bound.table.count(|it| *it == State::Unused);
             if unused > 0 && bound.table.is_complete() {
-                let unused = thousands(unused as u64);
-                terminal.chat(&format!("note: {unused} tensors of the file are unused"));
+                let (unused, are) =
+                    (counted(unused as u64, "tensor"), if unused == 1 { "is" } else { "are" });
+                terminal.say(&format!("note: {unused} of the file {are} unused"));
             }
             Ok(bound.weights)
         }
@@ -81,7 +86,7 @@ pub(super) fn misfit(terminal: &Terminal, path: &Path, table: &Table) -> Stop {
     if let Some(rules) = rules(table) {
         fault = fault.help(rules);
     } else {
-        fault = fault.help("`--partial --random-weights SEED` draws what the file lacks");
+        fault = fault.help("`--partial` draws what the file lacks");
     }
     files::fault_of_file(terminal, files::name(path), String::new(), fault)
 }

@@ -6,9 +6,9 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::args::{NetArgs, PlainFormat};
+use super::build::Built;
 use super::terminal::{Stop, Terminal};
-use super::{build, files, phase, weigh};
-use crate::elaborate::Elaborated;
+use super::{build, darknet, files, phase, weigh};
 use crate::graph::Graph;
 use crate::report::shown;
 use crate::weights::{self, Row, State, Table};
@@ -24,11 +24,9 @@ pub(super) struct Weights {
     /// The net; - is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// A weights file: .safetensors or .npz
+    /// A weights file: .safetensors, .npz, or the .weights of a Darknet network
     #[arg(value_name = "W", conflicts_with_all = ["random_weights", "weights"])]
     bound: Option<PathBuf>,
-    #[command(flatten)]
-    net: NetArgs,
     /// The same as W
     #[arg(long, value_name = "FILE", conflicts_with = "random_weights")]
     weights: Option<PathBuf>,
@@ -44,16 +42,28 @@ pub(super) struct Weights {
     /// How the table is written
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     format: PlainFormat,
+    #[command(flatten)]
+    net: NetArgs,
 }
 
 impl Weights {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<(), Stop> {
-        let net = build::build(terminal, &self.file, &self.net)?.net;
+        // Clap asks for nothing that excludes what is there.
+        if self.output.is_some() && self.random_weights.is_none() {
+            let fault =
+                "`--output` is where random weights go: leave W out and give --random-weights SEED";
+            return Err(Stop::Command(fault.to_owned()));
+        }
+        if let Some(output) = &self.output {
+            files::check_extension("--output", output, &["safetensors", "npz"])?;
+        }
+        let built = build::build(terminal, &self.file, &self.net)?;
+        let net = &built.net;
         if let (Some(seed), Some(output)) = (self.random_weights, &self.output) {
             return save(terminal, &net.graph, seed, output);
         }
         match self.bound.as_ref().or(self.weights.as_ref()) {
-            Some(path) => self.bind(terminal, &net, path),
+            Some(path) => self.bind(terminal, &built, path),
             None => self.list(terminal, &net.graph),
         }
     }
@@ -78,14 +88,20 @@ impl Weights {
     }
 
     /// What a file gives.
-    fn bind(&self, terminal: &Terminal, net: &Elaborated, path: &Path) -> Result<(), Stop> {
-        let file = weigh::read(terminal, path)?;
-        phase::enter("binding the weights");
-        let (table, fits) =
-            match weights::bind(&net.graph, &net.rules, &file, self.partial.then_some(0)) {
+    fn bind(&self, terminal: &Terminal, built: &Built, path: &Path) -> Result<(), Stop> {
+        let (net, partial) = (&built.net, self.partial.then_some(0));
+        let (table, fits) = if darknet::is_weights(path) {
+            let layout = built.layout.as_ref();
+            let weights = darknet::weights(terminal, path, layout, partial)?;
+            (ordered(&net.graph, &weights, path), true)
+        } else {
+            let file = weigh::read(terminal, path)?;
+            phase::enter("binding the weights");
+            match weights::bind(&net.graph, &net.rules, &file, partial) {
                 Ok(bound) => (bound.table, true),
                 Err(fault) => (fault.table, false),
-            };
+            }
+        };
         match self.format {
             PlainFormat::Text => {
                 let mut text = weigh::grid(table.rows.iter());
@@ -99,6 +115,20 @@ impl Weights {
         }
         if fits { Ok(()) } else { Err(weigh::misfit(terminal, path, &table)) }
     }
+}
+
+/// How the numbers of a Darknet file went to the parameters; they have an order and no names.
+fn ordered(graph: &Graph, weights: &weights::Weights, path: &Path) -> Table {
+    let row = |id| {
+        let param = graph.param(id);
+        let held = weights.holds(&param.path);
+        let (want, state) =
+            (param.shape.dims().to_vec(), if held { State::Bound } else { State::Missing });
+        let found = if held { want.clone() } else { Vec::new() };
+        Row { path: Some(param.path.clone()), tensor: String::new(), want, found, state }
+    };
+    let rows = weights::stored(graph).map(row).collect();
+    Table { file: files::name(path), rows, proposals: Vec::new() }
 }
 
 /// Writes a random set.

@@ -11,7 +11,7 @@ use super::compile::MachineArgs;
 use super::terminal::{Stop, Terminal};
 use super::{build, phase};
 use crate::diag::nearest;
-use crate::passes::{self, Note};
+use crate::passes::{self, Note, is_within};
 use crate::plan::{self, Candidate, Choice, Plan};
 
 /// What was fused, what was not and which condition failed
@@ -25,16 +25,16 @@ pub(super) struct Why {
     /// The net; - is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// A layer; all if none is given
+    /// A layer, or a path that layers lie below (layer1.0); all if none is given
     #[arg(value_name = "LAYER")]
     layer: Option<String>,
+    /// How it is written
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    format: PlainFormat,
     #[command(flatten)]
     net: NetArgs,
     #[command(flatten)]
     machine: MachineArgs,
-    /// How it is written
-    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
-    format: PlainFormat,
 }
 
 impl Why {
@@ -45,7 +45,7 @@ impl Why {
             graph.order().into_iter().map(|it| graph.node(it).path.clone()).collect();
         if let Some(layer) = &self.layer {
             let path = layer.rsplit_once('@').map_or(layer.as_str(), |it| it.0);
-            if !paths.iter().any(|it| it == path) {
+            if !paths.iter().any(|it| is_within(it, path)) {
                 let hint = nearest(path, paths.iter().map(String::as_str));
                 let hint = hint.map(|it| format!("; did you mean `{it}`?")).unwrap_or_default();
                 return Err(Stop::Command(format!("the net has no layer `{layer}`{hint}")));
@@ -67,7 +67,9 @@ impl Why {
 
 /// Whether a step belongs to what is asked for.
 fn asked(path: &str, layer: Option<&str>) -> bool {
-    layer.is_none_or(|it| it == path || it.rsplit_once('@').is_some_and(|it| it.0 == path))
+    layer.is_none_or(|it| {
+        it == path || it.rsplit_once('@').is_some_and(|it| it.0 == path) || is_within(path, it)
+    })
 }
 
 fn text(notes: &[&Note], plan: &Plan, layer: Option<&str>) -> String {

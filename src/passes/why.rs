@@ -27,6 +27,12 @@ pub struct Note {
     pub reason: String,
 }
 
+/// Whether a layer, by its path or its name in the printed graph, is what `asked` names or lies below it.
+pub fn is_within(layer: &str, asked: &str) -> bool {
+    let rest = layer.strip_prefix(asked);
+    rest.is_some_and(|it| it.is_empty() || it.starts_with(['.', '@']))
+}
+
 impl Why {
     /// No notes yet; layers are named as this graph prints them. Passes add no nodes, so the names last.
     pub(super) fn new(graph: &Graph) -> Self {
@@ -42,11 +48,10 @@ impl Why {
         &self.notes
     }
 
-    /// The notes about a layer and about what it took in, by its path or by its name in the printed graph.
+    /// The notes about a layer, or about all below a path, and about what they took in; a layer goes by its path or by its
+    /// name in the printed graph.
     pub fn of<'a>(&'a self, layer: &'a str) -> impl Iterator<Item = &'a Note> {
-        let is = move |it: &str| {
-            it == layer || it.rsplit_once('@').is_some_and(|(path, _)| path == layer)
-        };
+        let is = move |it: &str| is_within(it, layer);
         self.notes.iter().filter(move |it| is(&it.layer) || it.into.as_deref().is_some_and(is))
     }
 

@@ -18,6 +18,12 @@ pub fn thousands(number: u64) -> String {
     text
 }
 
+/// `1 layer`, `1,234 layers`
+pub fn counted(number: u64, what: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{} {what}{s}", thousands(number))
+}
+
 /// `241.0 KiB`; exact below 1 KiB.
 pub fn bytes(number: u64) -> String {
     let mut value = number as f64;
@@ -54,7 +60,7 @@ impl Report {
             table.add_row(cells.iter().zip(&columns).map(|(text, (_, right))| cell(text, *right)));
         }
         let mut sums = vec![String::new(); 4];
-        sums[0] = format!("{} layers", thousands(self.rows.len() as u64));
+        sums[0] = counted(self.rows.len() as u64, "layer");
         sums.push(thousands(self.totals.params));
         if has_buffers {
             sums.push(thousands(self.totals.buffers));

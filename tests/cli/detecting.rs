@@ -40,6 +40,7 @@ fn boxes_are_told_and_drawn_on_the_picture() {
         assert_eq!(found.dimensions(), (16, 8));
         assert!(found.pixels().any(|it| it[1] < 150), "something is drawn");
         let result = &run.json()["outputs"]["detections"];
+        assert_eq!(result["pixels"], "picture");
         assert_eq!(result["shape"], json!([4, 7]));
         let first = &result["detections"][0];
         assert_eq!(
@@ -52,10 +53,15 @@ fn boxes_are_told_and_drawn_on_the_picture() {
     }
     let text = netc(&["run", &cfg, "--weights", &numbers, "--input", &image]).exits(0).out;
     assert_eq!(text.matches("class 0   90.74 %").count(), 4, "{text}");
+    assert!(text.contains("[4, 7], in pixels of the picture"), "{text}");
     let wide = folder.write("wide.txt", "\u{732b}\nen\n");
     let args = ["run", &cfg, "--weights", &numbers, "--input", &image, "--labels", &wide];
     let text = netc(&[&args[..], &["--set", "score=0.01"]].concat()).exits(0).out;
     assert!(text.contains("  \u{732b}   ") && text.contains("  en   "), "{text}");
+    let noise = netc(&["run", &cfg, "--weights", &numbers]).exits(0).out;
+    assert!(noise.contains("[4, 7], in pixels of the input"), "{noise}");
+    let bound = netc(&["weights", &cfg, &numbers]).exits(0).out;
+    assert!(bound.contains("2 bound"), "{bound}");
     let none = ["run", &cfg, "--weights", &numbers, "--input", &image, "--set", "score=0.95"];
     assert!(netc(&none).exits(0).out.contains("nothing"));
     let less = ["run", &cfg, "--weights", &numbers, "--input", &image, "--set", "score=0.01"];

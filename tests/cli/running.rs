@@ -82,7 +82,7 @@ fn equal_arrays_give_equal_archives_and_arrays_go_in() {
 }
 
 /// A `.npy` file of bytes.
-fn bytes_array(dims: &[usize], data: &[u8]) -> Vec<u8> {
+pub(super) fn bytes_array(dims: &[usize], data: &[u8]) -> Vec<u8> {
     let dims: Vec<String> = dims.iter().map(ToString::to_string).collect();
     let dims = dims.join(", ");
     let header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({dims}), }}\n");
@@ -102,7 +102,9 @@ fn a_window_slides_as_one_pass() {
     let model = "models/sliding_window.net";
     netc(&["weights", model, "--net", "Window", "--random-weights", "7", "-o", &weights]).exits(0);
     let scores = |net: &str, dims: &[usize], data: &[u8]| -> Vec<f64> {
-        let input = format!("image={}", folder.write("x.npy", bytes_array(dims, data)));
+        let shape: Vec<String> = dims.iter().map(ToString::to_string).collect();
+        let array = folder.write("x.npy", bytes_array(dims, data));
+        let input = format!("image={}@{array}", shape.join("x"));
         let flags = ["--weights", &weights, "--input", &input, "--format", "json"];
         let run = netc(&[&["run", model, "--net", net], &flags[..]].concat()).exits(0).json();
         let values = run["outputs"]["probabilities"]["values"].as_array().expect("a list").clone();
@@ -246,7 +248,11 @@ fn an_export_runs_as_its_net_does() {
     // The batch is open unless it is asked for: only then does the file say what it is.
     assert_eq!(values(&[&model, "--input", "image=2x1x8x8"])["scores"]["shape"][0], 2);
     netc(&["export", &net, "--random-weights", "3", "--fixed-batch", "-o", &model]).exits(0);
-    netc(&["run", &model, "--input", "image=2x1x8x8"]).exits(1);
+    let refused = netc(&["run", &model, "--input", "image=2x1x8x8"]).exits(2).err;
+    assert!(refused.contains("`--input image=2x1x8x8`: the input is 1x1x8x8"), "{refused}");
+    for (batch, code) in [("1", 0), ("2", 2)] {
+        netc(&["run", &model, "--batch", batch]).exits(code);
+    }
     netc(&["export", &net, "-o", &folder.path("nowhere/a.onnx")]).exits(2);
 }
 

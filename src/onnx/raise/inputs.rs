@@ -79,8 +79,16 @@ impl<'a> Raise<'a> {
                 Extent::Symbol(_) => true,
             };
             if given.len() != declared.len() || !declared.iter().zip(given).all(agrees) {
+                let said: Vec<String> = declared
+                    .iter()
+                    .map(|it| match it {
+                        Extent::Size(size) => size.to_string(),
+                        Extent::Symbol(name) => name.clone(),
+                    })
+                    .collect();
+                let said = said.join(", ");
                 return Err(format!(
-                    "the input `{name}` cannot be {given:?}; the file says {declared:?}"
+                    "the input `{name}` cannot be {given:?}; the file says [{said}]"
                 ));
             }
             return Ok(Some(given.clone()));
