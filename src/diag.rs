@@ -156,9 +156,28 @@ impl Diagnostic {
 /// Diagnostics in the order they were found.
 pub type Diagnostics = Vec<Diagnostic>;
 
-/// The known name most like an unknown one, if any is alike enough to be meant.
+/// The known name most like an unknown one, capitals aside, if it is alike enough to be meant: most
+/// letters agree, and at least half of them where names are short.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let scored = known.into_iter().map(|it| (strsim::damerau_levenshtein(name, it), it));
-    let (distance, nearest) = scored.min_by_key(|it| it.0)?;
-    (distance <= (name.chars().count() / 3).max(1)).then_some(nearest)
+    let name = name.to_lowercase();
+    let distance = |it: &str| strsim::damerau_levenshtein(&name, &it.to_lowercase());
+    let (distance, nearest) =
+        known.into_iter().map(|it| (distance(it), it)).min_by_key(|it| it.0)?;
+    let letters = name.chars().count();
+    let longer = letters.max(nearest.chars().count());
+    (distance <= (letters / 3).max(1) && 2 * distance <= longer).then_some(nearest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suggestion_is_close() {
+        assert_eq!(nearest("W", ["A", "b"]), None);
+        assert_eq!(nearest("Half", ["same", "half"]), Some("half"));
+        assert_eq!(nearest("samee", ["same", "same_lower"]), Some("same"));
+        assert_eq!(nearest("widht", ["depth", "width"]), Some("width"));
+        assert_eq!(nearest("to", ["at", "by"]), None);
+    }
 }

@@ -4,7 +4,9 @@
 //! whatever it makes is paid for from a budget before it is made. A mistake poisons the value that
 //! it spoils, and what is made of a poisoned value says nothing more about shapes.
 
+mod allow;
 mod annotate;
+mod applied;
 mod apply;
 mod args;
 mod blocks;
@@ -20,6 +22,7 @@ mod names;
 mod net;
 mod scope;
 mod step;
+mod suggest;
 mod value;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -28,6 +31,7 @@ use std::rc::Rc;
 pub use annotate::annotate;
 pub use limits::Limits;
 
+use applied::Application;
 use draft::{Draft, Id, Lines};
 use load::{File, Global};
 use value::Val;
@@ -110,7 +114,13 @@ pub fn elaborate(
         expander.root_net(net, &set);
     }
     expander.check_idle_definitions();
-    expander.finish(net.map_or("", |it| it.name.text.as_str()))
+    let mut result = expander.finish(net.map_or("", |it| it.name.text.as_str()));
+    match &mut result {
+        Ok(elaborated) => &mut elaborated.warnings,
+        Err(diagnostics) => diagnostics,
+    }
+    .retain(|it| !allow::is_answered(sources, it));
+    result
 }
 
 /// Finds every mistake in a file: each of its nets is built, blocks that none applies are read.
@@ -148,7 +158,9 @@ pub fn check(
         expander.choose_net();
     }
     expander.check_idle_definitions();
-    expander.sorted()
+    let mut all = expander.sorted();
+    all.retain(|it| !allow::is_answered(sources, it));
+    all
 }
 
 /// A net while it is expanded.
@@ -168,6 +180,8 @@ struct Expander<'a> {
     depth: usize,
     /// Blocks and nets being applied, outermost first.
     active: Vec<&'a ast::Definition>,
+    /// The applications that led to the innermost of these; the net itself has none.
+    applications: Vec<Application<'a>>,
     /// Blocks and nets that were applied.
     applied: HashSet<*const ast::Definition>,
     /// Constants: `None` while they are being evaluated.
@@ -213,6 +227,7 @@ impl<'a> Expander<'a> {
             steps_left: options.limits.steps,
             depth: 0,
             active: Vec::new(),
+            applications: Vec::new(),
             applied: HashSet::new(),
             consts: HashMap::new(),
             defaults: HashMap::new(),
@@ -236,6 +251,7 @@ impl<'a> Expander<'a> {
         }
         if self.seen.insert((diagnostic.code, diagnostic.span)) {
             self.errors += usize::from(is_error);
+            let diagnostic = self.with_settings(self.in_application(diagnostic));
             self.diagnostics.push(diagnostic);
         }
         self.stopped |= self.errors >= DIAGNOSTICS_MAX;

@@ -6,6 +6,7 @@
 
 pub mod args;
 pub mod onnx;
+pub mod synonyms;
 
 mod axis;
 mod bias;

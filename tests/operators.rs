@@ -92,7 +92,7 @@ fn broken_others() -> Vec<Broken> {
         ("param", json!({"shape": [2], "weight": [1, 2, 3]}), &[], "C2", "`weight` is [3]"),
         ("matmul", json!({}), &[&[1, 3, 4], &[3, 4]], "C1", "one rank"),
         ("matmul", json!({}), &[&[1, 3, 4], &[1, 3, 4]], "C2", "sums over 4 columns"),
-        ("matmul", json!({}), &[&[2, 3, 4], &[3, 4, 3]], "C3", "axis 0 has 2 and 3"),
+        ("matmul", json!({}), &[&[2, 3, 4], &[3, 4, 3]], "C3", "batches 2 and 3"),
         ("matmul", json!({}), &[&[1, 1 << 20, 1], &[1, 1, 1 << 20]], "C4", "would be"),
         ("reduce", json!({"op": "sum", "axes": [3]}), &[&[1, 3, 4]], "C1", "`axis`"),
         ("reduce", json!({"op": "sum", "axes": [1, -2]}), &[&[1, 3, 4]], "C1", "one twice"),
@@ -279,7 +279,11 @@ fn hostile_arguments_end_in_a_shape_or_a_violation() {
 fn mistaken_arguments_are_complaints() {
     for (name, args, words) in [
         ("conv", json!({"channels": 0, "kernel": 3}), "at least 1"),
-        ("conv", json!({"channels": 8, "kernel": 3, "pad": "full"}), "`half`, `same` or `valid`"),
+        (
+            "conv",
+            json!({"channels": 8, "kernel": 3, "pad": "full"}),
+            "`half`, `same`, `same_lower` or `valid`",
+        ),
         ("conv", json!({"channels": 8, "kernel": 3, "weight": [[1, 2], [3]]}), "all of one length"),
         ("conv", json!({"channels": 8, "kernel": 3, "bias": 3}), "`true` or `false`"),
         ("dropout", json!({"p": 1}), "`p` of `dropout` is 1"),

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::terminal::{Stop, Terminal};
 use crate::diag::{codes, nearest};
-use crate::ops::{Entry, Op};
+use crate::ops::{Entry, Op, synonyms};
 
 /// What a diagnostic means, or what a layer does, with an example
 #[derive(Debug, Args)]
@@ -24,6 +24,10 @@ impl Explain {
         }
         if let Some(code) = codes::find(&self.subject) {
             return terminal.print(&code.page());
+        }
+        if let Some(entry) = synonyms::layer(&self.subject) {
+            let known = format!("`{}` is called `{}` here.\n\n", self.subject, entry.name);
+            return terminal.print(&(known + &page(entry)));
         }
         let known = codes::all().map(|it| it.name).chain(Op::TABLE.iter().map(|it| it.name));
         let hint = match nearest(&self.subject, known) {

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::args::{Color, Deny, ErrorFormat, TalkArgs};
 use super::progress::{Progress, Style};
-use crate::diag::render::{self, Format};
+use crate::diag::render::{self, Format, Tally};
 use crate::diag::{Diagnostic, Severity, Sources};
 use crate::elaborate::Limits;
 
@@ -39,6 +39,8 @@ pub(super) struct Terminal {
     progress: Style,
     deny_warnings: bool,
     warned: Cell<bool>,
+    /// What was shown, and of how many files.
+    shown: Cell<(Tally, usize)>,
     /// The limits of the language.
     pub(super) limits: Limits,
     /// The most memory that a program may take, in bytes, if the user set one.
@@ -72,6 +74,7 @@ impl Terminal {
             verbose: talk.verbose,
             deny_warnings: talk.deny == Some(Deny::Warnings),
             warned: Cell::new(false),
+            shown: Cell::default(),
             limits,
             max_memory: talk.max_memory,
         })
@@ -155,11 +158,17 @@ impl Terminal {
         let shown = found.iter().filter(|it| is_error(it) || denied(it) || !self.quiet);
         let shown: Vec<Diagnostic> = shown.cloned().collect();
         talk(&render::all(sources, &shown, self.format, self.limits.errors));
+        let (tally, files) = self.shown.get();
+        self.shown.set((tally.and(Tally::of(&shown)), files + usize::from(!shown.is_empty())));
         if found.iter().any(is_error) { Err(Stop::Input) } else { Ok(()) }
     }
 
     /// Ends the program: says what is left to say.
     pub(super) fn end(&self, done: Result<(), Stop>) -> ExitCode {
+        let (tally, files) = self.shown.get();
+        if tally.total() > 1 {
+            self.say(&format!("{tally} in {files} file{}", if files == 1 { "" } else { "s" }));
+        }
         match done {
             Ok(()) if self.deny_warnings && self.warned.get() => {
                 if matches!(self.format, Format::Human { .. }) {

@@ -53,9 +53,47 @@ pub fn all(
         text.push_str(if matches!(format, Format::Human { .. }) { "\n" } else { "" });
     }
     if shown < diagnostics.len() {
-        let _ = writeln!(text, "and {} more", diagnostics.len() - shown);
+        let left = Tally::of(order[shown..].iter().copied());
+        let _ = writeln!(text, "and {left} more: `--limit errors={}` shows all", diagnostics.len());
     }
     text
+}
+
+/// How many errors, warnings and remarks there are; prints as `2 errors, 1 warning`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally([usize; 3]);
+
+impl Tally {
+    /// Counts diagnostics.
+    pub fn of<'a>(diagnostics: impl IntoIterator<Item = &'a Diagnostic>) -> Tally {
+        let mut tally = Tally::default();
+        for it in diagnostics {
+            tally.0[it.severity as usize] += 1;
+        }
+        tally
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Tally) -> Tally {
+        Tally(std::array::from_fn(|it| self.0[it] + other.0[it]))
+    }
+
+    /// All of them.
+    pub fn total(self) -> usize {
+        self.0.iter().sum()
+    }
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kinds = [Severity::Error, Severity::Warning, Severity::Remark];
+        let counted = self.0.iter().zip(kinds).filter(|it| *it.0 > 0);
+        let parts: Vec<String> = counted
+            .map(|(n, kind)| format!("{n} {}{}", severity(kind), if *n == 1 { "" } else { "s" }))
+            .collect();
+        f.write_str(&parts.join(", "))
+    }
 }
 
 /// Draws a diagnostic with its source, ending in a newline.
@@ -345,7 +383,7 @@ error[broken-weights]: it is cut off
         let many: Vec<_> = (0..5).map(|it| Diagnostic::error("x", span(it, it), "m")).collect();
         let text = all(&sources, &many, Format::Human { color: false }, 2);
         assert_eq!(text.matches("error[x]").count(), 2);
-        assert!(text.ends_with("and 3 more\n"));
+        assert!(text.ends_with("and 3 errors more: `--limit errors=5` shows all\n"));
         assert_eq!(all(&sources, &many, Format::Json, 2).lines().count(), 5);
     }
 }

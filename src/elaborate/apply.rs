@@ -1,6 +1,7 @@
 //! A layer of the net: an operator on operands.
 
 use super::Expander;
+use super::args::Inside;
 use super::draft::{Id, Refusal, Terms};
 use super::explain::Explain;
 use super::value::Flow;
@@ -21,6 +22,8 @@ pub(super) struct Call {
     pub(super) path: String,
     /// Whether its operands are the arms of a branch.
     pub(super) arms: bool,
+    /// The first value that stands among its arguments.
+    pub(super) inside: Option<Inside>,
 }
 
 impl Expander<'_> {
@@ -30,7 +33,7 @@ impl Expander<'_> {
         let op = match Op::parse(call.entry.name, call.span, &given) {
             Some(Ok(op)) => op,
             Some(Err(faults)) => {
-                self.report_all(faults);
+                self.report_all(faults.into_iter().map(|it| value_inside(it, &call)));
                 return Flow::default();
             }
             None => unreachable!("the operator has a row in the table"),
@@ -49,7 +52,10 @@ impl Expander<'_> {
             Err(_) if self.was_said("shape", call.span) => return Flow::default(),
             Err(violation) => {
                 let explain = Explain { draft: &self.draft, lines: &self.lines };
-                let diagnostic = explain.violation(&op, violation, &ids, &call);
+                let mut diagnostic = explain.violation(&op, violation, &ids, &call);
+                if !self.applications.is_empty() {
+                    diagnostic = diagnostic.at(format!("this is `{}`", call.path));
+                }
                 self.report(diagnostic);
                 return Flow::default();
             }
@@ -171,6 +177,21 @@ impl Expander<'_> {
         self.stopped = true;
         false
     }
+}
+
+/// A missing argument is best explained by a value that stands in its place.
+fn value_inside(fault: Diagnostic, call: &Call) -> Diagnostic {
+    let Some(Inside { span, is_it }) = call.inside.filter(|_| fault.code == "missing-argument")
+    else {
+        return fault;
+    };
+    let (name, signature) = (call.entry.name, call.entry.signature());
+    let help = if is_it {
+        format!("`it` is what `{name}` works on anyway; its channels are `it.c`: {signature}")
+    } else {
+        format!("a value stands before its layer, as in `x -> {name}(..)`: {signature}")
+    };
+    fault.and(span, "a value of the net is what the layer works on, no argument").help(help)
 }
 
 /// A broken limit of the language.

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::Expander;
+use super::applied::Copy;
 use super::apply::plural;
 use super::frame::Frame;
+use super::suggest::Wanted;
 use super::value::{self, Flow, Math, Val};
 use crate::diag::{Diagnostic, Span, nearest};
-use crate::ops::{Entry, Given, OPERANDS_MAX, Op, Value};
+use crate::ops::{Entry, Given, OPERANDS_MAX, Op, Value, synonyms};
 use crate::syntax::ast::{self, BinaryOp, ExprKind};
 
 /// Arguments of a layer: values of the net to work on, and what is known when compiling.
@@ -16,6 +18,16 @@ pub(super) struct LayerArgs {
     pub(super) operands: Vec<Flow>,
     /// `None` if one of them is broken.
     pub(super) given: Option<Vec<Given>>,
+    /// The first value among them.
+    pub(super) inside: Option<Inside>,
+}
+
+/// A value that stands among the arguments of a layer.
+#[derive(Clone, Copy)]
+pub(super) struct Inside {
+    pub(super) span: Span,
+    /// Whether it is `it`.
+    pub(super) is_it: bool,
 }
 
 /// An argument of a block or net, by the name of its parameter.
@@ -23,6 +35,8 @@ pub(super) struct BlockArg<'a> {
     pub(super) param: &'a str,
     pub(super) val: Val,
     pub(super) span: Span,
+    /// Whether it was given by position.
+    pub(super) is_counted: bool,
 }
 
 /// An argument from `defaults`, and how many items it costs to copy.
@@ -57,7 +71,17 @@ impl<'a> Expander<'a> {
         let mut given = Vec::new();
         let mut position = 0;
         let mut broken = args.len() > ARGS_MAX;
+        let mut inside = None;
         for arg in self.within(args) {
+            let row = match &arg.name {
+                Some(name) => entry.args.iter().find(|it| it.name == name.text),
+                None => entry.args.get(position),
+            };
+            if let Some(fault) = row.and_then(|it| self.unknown_word(frame, it, &arg.value)) {
+                self.report(fault);
+                broken = true;
+                continue;
+            }
             let val = self.eval(frame, &arg.value);
             if val.is_poison() {
                 broken = true;
@@ -68,13 +92,17 @@ impl<'a> Expander<'a> {
                 None if matches!(val, Val::Flow(_)) => None,
                 None => {
                     position += 1;
-                    self.positional(entry, position - 1, arg.span)
+                    self.positional(entry, position - 1, arg.span, &val)
                 }
             };
             match (val, name) {
-                (Val::Flow(flow), None) => operands.push(flow),
+                (Val::Flow(flow), None) => {
+                    let is_it = matches!(arg.value.kind, ExprKind::It);
+                    inside = inside.or(Some(Inside { span: arg.span, is_it }));
+                    operands.push(flow);
+                }
                 (_, None) => broken = true,
-                (val, Some(name)) => match self.given(entry.name, name, &val, arg.span) {
+                (val, Some(name)) => match self.given(entry, name, &val, arg.span) {
                     Some(it) => given.push(it),
                     None => broken = true,
                 },
@@ -88,7 +116,7 @@ impl<'a> Expander<'a> {
                 given.push(default.given.clone());
             }
         }
-        LayerArgs { operands, given: (!broken).then_some(given) }
+        LayerArgs { operands, given: (!broken).then_some(given), inside }
     }
 
     /// The arguments of a call; none, and a complaint, if there are too many.
@@ -103,10 +131,39 @@ impl<'a> Expander<'a> {
         }
     }
 
-    /// The name of an argument by position, or a complaint.
-    fn positional(&mut self, entry: &Entry, at: usize, span: Span) -> Option<&'static str> {
+    /// The name of an argument by position, or one complaint about all that are too many.
+    fn positional(
+        &mut self,
+        entry: &Entry,
+        at: usize,
+        span: Span,
+        val: &Val,
+    ) -> Option<&'static str> {
+        if at > POSITIONS_MAX.min(entry.args.len()) {
+            return None;
+        }
         let fault = match entry.args.get(at) {
             Some(arg) if at < POSITIONS_MAX => return Some(arg.name),
+            None if entry.args.is_empty() => {
+                let name = entry.name;
+                let what = if entry.arity.1 > 1 {
+                    "takes values of the net"
+                } else {
+                    "takes no arguments"
+                };
+                let message = format!("`{name}` {what}, found {}", val.kind());
+                let fault = Diagnostic::error("positional-argument", span, message);
+                match (name, val.float()) {
+                    ("add", Some(_)) => fault.help(format!("a number is added as in `x + {val}`")),
+                    ("sub", Some(_)) => {
+                        fault.help(format!("a number is subtracted as in `x - {val}`"))
+                    }
+                    ("mul", Some(_)) => fault.help(format!("a number scales as in `{val} * x`")),
+                    ("div", Some(k)) if k != 0.0 => fault.help("a number scales as in `0.5 * x`"),
+                    _ if entry.arity.1 > 1 => fault.help(format!("as in `{name}(a, b)`")),
+                    _ => fault.help(format!("write `{name}`")),
+                }
+            }
             Some(arg) => {
                 let message =
                     format!("only the first {POSITIONS_MAX} arguments of a layer go by position");
@@ -129,7 +186,7 @@ impl<'a> Expander<'a> {
     }
 
     /// An argument for an operator; `None` if it is broken.
-    fn given(&mut self, layer: &str, name: &str, val: &Val, span: Span) -> Option<Given> {
+    fn given(&mut self, entry: &Entry, name: &str, val: &Val, span: Span) -> Option<Given> {
         if !self.charge(val.size(), span) {
             return None;
         }
@@ -138,9 +195,12 @@ impl<'a> Expander<'a> {
             None => {
                 if !val.is_poison() {
                     let message = format!(
-                        "`{name}` of `{layer}` takes what is known when compiling, found a value of the net"
+                        "`{name}` of `{}` takes what is known when compiling, found a value of the net",
+                        entry.name
                     );
-                    self.report(Diagnostic::error("argument-type", span, message));
+                    self.report(
+                        Diagnostic::error("argument-type", span, message).help(entry.signature()),
+                    );
                 }
                 None
             }
@@ -175,13 +235,7 @@ impl<'a> Expander<'a> {
     ) {
         let mut frame = Frame::new(file, None, String::new());
         let Some(entry) = Op::find(&call.name.text) else {
-            let fault = self.unknown(
-                &frame,
-                &call.name.text,
-                call.name.span,
-                "unknown-layer",
-                "no layer is called",
-            );
+            let fault = self.unknown(&frame, &call.name.text, call.name.span, Wanted::Operator);
             self.report(fault);
             return;
         };
@@ -193,9 +247,11 @@ impl<'a> Expander<'a> {
                 continue;
             }
             let message = format!("`{}` has no argument `{}`", entry.name, it.name);
-            self.report(
-                Diagnostic::error("unknown-argument", it.span, message).help(entry.signature()),
-            );
+            let help = match synonyms::answer(&it.name, entry.args) {
+                Some(answer) => format!("{answer}: {}", entry.signature()),
+                None => entry.signature(),
+            };
+            self.report(Diagnostic::error("unknown-argument", it.span, message).help(help));
         }
     }
 
@@ -226,7 +282,10 @@ impl<'a> Expander<'a> {
                 Some(name) => definition.params.iter().find(|it| it.name.text == name.text),
             };
             let Some(param) = param else {
-                self.no_such_param(definition, arg);
+                // One complaint about all that are too many.
+                if arg.name.is_some() || position == definition.params.len() + 1 {
+                    self.no_such_param(definition, arg);
+                }
                 continue;
             };
             let param = param.name.text.as_str();
@@ -234,7 +293,8 @@ impl<'a> Expander<'a> {
                 let message = format!("`{param}` is given twice");
                 self.report(Diagnostic::error("duplicate-argument", arg.span, message));
             }
-            found.push(BlockArg { param, val, span: arg.span });
+            let is_counted = arg.name.is_none();
+            found.push(BlockArg { param, val, span: arg.span, is_counted });
         }
         (found, inputs)
     }
@@ -304,7 +364,7 @@ impl<'a> Expander<'a> {
 
     fn first(&mut self, frame: &mut Frame<'a>, call: &'a ast::Call) -> Val {
         match frame.copy {
-            Some(0) => self.eval(frame, &call.args[0].value),
+            Some(Copy { at: 0, .. }) => self.eval(frame, &call.args[0].value),
             Some(_) => self.eval(frame, &call.args[1].value),
             None => {
                 let message = "`first` stands outside of a repetition";

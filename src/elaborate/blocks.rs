@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::Expander;
+use super::applied::Application;
 use super::args::{BlockArg, head};
 use super::frame::{Bound, Frame, NetFrame, Shared};
 use super::step::{Applied, Naming};
@@ -85,7 +86,14 @@ impl<'a> Expander<'a> {
         }
         self.bind_params(&mut inner, definition, args, it.span);
         let before = self.draft.len();
+        self.applications.push(Application {
+            name: &definition.name.text,
+            body: definition.body.span,
+            site: it.span,
+            copy: frame.copy,
+        });
         self.run_definition(&mut inner, definition);
+        self.applications.pop();
         if is_net {
             self.inner.extend(self.draft.since(before));
         }
@@ -150,6 +158,13 @@ impl<'a> Expander<'a> {
         mut args: Vec<BlockArg<'a>>,
         span: Span,
     ) {
+        let is_missing = |it: &ast::Param| {
+            it.default.is_none() && args.iter().all(|arg| arg.param != it.name.text)
+        };
+        if definition.params.iter().any(is_missing) {
+            // Which one was forgotten is open, so the others may stand for something else.
+            args.iter_mut().filter(|it| it.is_counted).for_each(|it| it.val = Val::Poison);
+        }
         for param in &definition.params {
             let name = param.name.text.as_str();
             let given = args.iter().position(|it| it.param == name).map(|it| args.swap_remove(it));

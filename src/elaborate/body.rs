@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::applied::Copy;
 use super::explain::Explain;
 use super::frame::{Binding, Bound, Frame, Shared};
 use super::load::reserved;
@@ -184,7 +185,7 @@ impl<'a> Expander<'a> {
             if !self.charge(1, it.span) {
                 break;
             }
-            frame.copy = Some(i);
+            frame.copy = Some(Copy { at: i, of: items.len() });
             let mut before = Vec::with_capacity(names.len());
             if self.fit(frame, &it.pattern, item, &mut before) {
                 self.body(frame, &it.body);

@@ -6,10 +6,12 @@ use super::Expander;
 use super::frame::{Bound, Frame};
 use super::load::Global;
 use super::step::Naming;
+use super::suggest::Wanted;
 use super::value::{self, Fault, Flow, List, Math, Val};
 use crate::diag::{Diagnostic, Span, nearest};
 use crate::ops::Op;
 use crate::syntax::ast::{self, BinaryOp, Expr, ExprKind, UnaryOp};
+use crate::syntax::is_plain_name;
 
 impl<'a> Expander<'a> {
     /// What an expression is. Mistakes are reported and give [`Val::Poison`].
@@ -27,7 +29,8 @@ impl<'a> Expander<'a> {
             ExprKind::Int(it) => Val::Int(*it),
             ExprKind::Float { value, .. } => Val::Number(*value),
             ExprKind::Bool(it) => Val::Bool(*it),
-            ExprKind::Text(it) => match frame.read(it) {
+            // Only a name that needs its quotes is one; `"x"` is a string beside a value `x`.
+            ExprKind::Text(it) => match frame.read(it).filter(|_| !is_plain_name(it)) {
                 Some(Bound::Val(Val::Flow(flow))) => Val::Flow(flow.clone()),
                 _ => Val::Text(it.as_str().into()),
             },
@@ -126,7 +129,7 @@ impl<'a> Expander<'a> {
         if Op::find(name).is_some() {
             return self.inline(frame, expr);
         }
-        let fault = self.unknown(frame, name, expr.span, "unknown-name", "nothing is called");
+        let fault = self.unknown(frame, name, expr.span, Wanted::Value);
         self.report(fault);
         Val::Poison
     }
@@ -156,41 +159,6 @@ impl<'a> Expander<'a> {
         }
         self.consts.insert(key, Some(val.clone()));
         Some(val)
-    }
-
-    /// The complaint about a name that stands for nothing here.
-    pub(super) fn unknown(
-        &self,
-        frame: &Frame<'a>,
-        name: &str,
-        span: Span,
-        code: &'static str,
-        nothing: &str,
-    ) -> Diagnostic {
-        if let Some(later) =
-            frame.definition.and_then(|it| super::names::binding_of(&it.body, name))
-        {
-            let message = format!("`{name}` is used before it is defined");
-            return Diagnostic::error("used-before-defined", span, message)
-                .and(later, "defined here")
-                .help("statements run in the order of the file; move the definition up");
-        }
-        let fault = Diagnostic::error(code, span, format!("{nothing} `{name}`"));
-        // Long names and many names make the comparison slow, and a typing mistake less likely.
-        let alike = |it: &&str| it.len() <= 40 && it.len().abs_diff(name.len()) <= 2;
-        let mut known: Vec<&str> = frame.names().map(|it| it.0).filter(alike).collect();
-        known.extend(self.files[frame.file].globals.keys().map(String::as_str).filter(alike));
-        known.sort_unstable();
-        known.truncate(200);
-        known.extend(Op::TABLE.iter().map(|it| it.name).filter(alike));
-        match nearest(name, known.iter().copied()) {
-            Some(near) => match Op::find(near) {
-                Some(entry) => fault.help(format!("did you mean `{near}`? {}", entry.signature())),
-                None => fault.help(format!("did you mean `{near}`?")),
-            },
-            None if code == "unknown-layer" => fault.help("`netc ops` lists the layers"),
-            None => fault,
-        }
     }
 
     fn range(&mut self, frame: &mut Frame<'a>, from: &'a Expr, to: &'a Expr, span: Span) -> Val {
@@ -371,9 +339,18 @@ impl<'a> Expander<'a> {
             (a, b) => {
                 let message =
                     format!("`{}` does not take {} and {}", op.sign(), a.kind(), b.kind());
-                self.report(Diagnostic::error("wrong-kind", span, message).help(
-                    "values of the net know `+`, `-` and `*`, with one another and with numbers",
-                ));
+                let help = match (op, a, b.float()) {
+                    (Math::Div, Val::Flow(_), Some(k)) if 1.0 / k == (1e6 / k).round() / 1e6 => {
+                        format!("write `{} * v`, which is the same", 1.0 / k)
+                    }
+                    (Math::Div, Val::Flow(_), Some(k)) => format!("write `(1.0 / {k}) * v`"),
+                    (Math::Div, ..) => "the layer `div(a, b)` divides values of the net".to_owned(),
+                    _ => {
+                        "values of the net know `+`, `-` and `*`, with one another and with numbers"
+                            .to_owned()
+                    }
+                };
+                self.report(Diagnostic::error("wrong-kind", span, message).help(help));
                 Val::Poison
             }
         }

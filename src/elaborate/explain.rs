@@ -125,6 +125,11 @@ impl Explain<'_> {
         let counts = |id: Id| operands.iter().filter(|&&it| spatial(it) == spatial(id)).count();
         let usual = *operands.iter().max_by_key(|&&it| counts(it))?;
         let undecided = operands.iter().all(|&it| counts(it) == counts(usual));
+        if undecided
+            && fork.is_none_or(|fork| operands.iter().all(|&it| spatial(it) != spatial(fork)))
+        {
+            return self.all_resized(operands, word);
+        }
         let want = match fork {
             Some(fork) if undecided => spatial(fork),
             _ => spatial(usual),
@@ -144,6 +149,20 @@ impl Explain<'_> {
             text.push_str(": `stride=1, pad=half` keeps the size");
         }
         Some(text)
+    }
+
+    /// The layer that gave each operand its size, where none is more at fault than another.
+    fn all_resized(&self, operands: &[Id], word: &str) -> Option<String> {
+        let &[a, b] = operands else { return None };
+        let size = |id: Id| {
+            let chain = self.chain(id);
+            let spatial = |id: Id| self.draft.shape(id).spatial();
+            let step = chain.windows(2).rev().find(|pair| spatial(pair[0]) != spatial(pair[1]))?;
+            let (from, made) = (self.draft.shape(step[0]), self.draft.node(step[1]));
+            Some(format!("`{}`, {from} -> {}", made.path, made.shape))
+        };
+        let (a, b) = (size(a)?, size(b)?);
+        Some(format!("{word} 1 got its size from {a}; {word} 2 from {b}; make both alike"))
     }
 
     /// The line that makes the shorter of two arms fit the other.

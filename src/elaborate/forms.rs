@@ -3,10 +3,12 @@
 use std::rc::Rc;
 
 use super::Expander;
+use super::applied::Copy;
 use super::apply::Call;
 use super::frame::Frame;
 use super::scope::Scope;
 use super::step::Naming;
+use super::suggest::Wanted;
 use super::value::{Fields, Flow, Val};
 use crate::diag::{Diagnostic, Span};
 use crate::ops::Op;
@@ -125,7 +127,7 @@ impl<'a> Expander<'a> {
             if self.stopped {
                 break;
             }
-            frame.copy = Some(i);
+            frame.copy = Some(Copy { at: i, of: count });
             flow = self.step_expr(frame, it, naming(i), false);
             frame.fields().insert(i.to_string(), flow.clone());
             frame.current = Some(flow.clone());
@@ -157,8 +159,7 @@ impl<'a> Expander<'a> {
         frame.current = start;
         let fields = path.is_some().then(|| frame.scopes.pop().map(|it| Rc::new(it.1))).flatten();
         let Some(entry) = entry else {
-            let fault =
-                self.unknown(frame, &op.text, op.span, "unknown-layer", "no layer is called");
+            let fault = self.unknown(frame, &op.text, op.span, Wanted::Operator);
             self.report(fault.help("`add`, `mul` and `concat` join arms"));
             return Flow::default();
         };
@@ -167,7 +168,7 @@ impl<'a> Expander<'a> {
         let args = self.layer_args(frame, entry, &[]);
         // The keyword alone is the place: a whole branch would hide what is wrong.
         let (name, span, given) = (op.span, op.span, args.given);
-        let call = Call { entry, name, span, given, path, arms: true };
+        let call = Call { entry, name, span, given, path, arms: true, inside: None };
         Flow { fields, ..self.layer(call, &operands) }
     }
 }

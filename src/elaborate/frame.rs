@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
 
+use super::applied::Copy;
 use super::scope::Scope;
 use super::value::{Fields, Flow, Val};
 use crate::diag::Span;
@@ -20,7 +21,7 @@ pub(super) struct Frame<'a> {
     /// What the next step goes on from.
     pub(super) current: Option<Flow>,
     /// Which copy of the innermost repetition is being made, for `first`.
-    pub(super) copy: Option<usize>,
+    pub(super) copy: Option<Copy>,
     /// In a net: what its inputs are and where its results go.
     pub(super) net: Option<NetFrame>,
 }

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 
 use super::Expander;
 use super::frame::Frame;
+use super::load::File;
+use super::suggest::Wanted;
 use super::value::Val;
 use crate::diag::{Diagnostic, Span};
 use crate::ops::Op;
@@ -67,6 +69,49 @@ pub(super) fn lint(definition: &ast::Definition) -> Vec<Diagnostic> {
     params.chain(shared).collect()
 }
 
+/// Warnings of blocks and constants that nothing else in their file names. A file without a net is a library.
+pub(super) fn lint_unused<'a>(file: &'a File) -> Vec<Diagnostic> {
+    if file.nets().is_empty() {
+        return Vec::new();
+    }
+    let mut read: HashSet<&'a str> = HashSet::new();
+    let mut found: Vec<(&'static str, &'static str, &'a ast::Name)> = Vec::new();
+    for item in &file.ast.items {
+        let own = match &item.kind {
+            ast::ItemKind::Block(it) => Some(("block", "unused-block", &it.name)),
+            ast::ItemKind::Const { name, .. } => Some(("constant", "unused-const", name)),
+            _ => None,
+        };
+        found.extend(own);
+        let mut see = |it: Mention<'a>| {
+            let name = match it {
+                Mention::Bind(..) => return,
+                Mention::Read(name) => name,
+                Mention::Call(name) => &name.text,
+            };
+            if own.is_none_or(|it| it.2.text != name) {
+                read.insert(name);
+            }
+        };
+        match &item.kind {
+            ast::ItemKind::Net(it) | ast::ItemKind::Block(it) => walk_definition(it, &mut see),
+            ast::ItemKind::Const { value, .. } => walk_expr(value, &mut see),
+            ast::ItemKind::Defaults(calls) => {
+                let args = calls.iter().flat_map(|it| &it.args);
+                args.for_each(|it| walk_expr(&it.value, &mut see));
+            }
+            ast::ItemKind::Use(_) | ast::ItemKind::Bind(_) => {}
+        }
+    }
+    found.retain(|it| !it.2.text.starts_with('_') && !read.contains(it.2.text.as_str()));
+    let warning = |(what, code, name): (&str, &'static str, &ast::Name)| {
+        let message = format!("the {what} `{}` is never used", name.text);
+        Diagnostic::warning(code, name.span, message)
+            .help(format!("remove it, or call it `_{}`", name.text))
+    };
+    found.into_iter().map(warning).collect()
+}
+
 impl<'a> Expander<'a> {
     /// Reads the first file's blocks and nets that nothing applied: every call must name something.
     pub(super) fn check_idle_definitions(&mut self) {
@@ -104,13 +149,7 @@ impl<'a> Expander<'a> {
                 || self.global(0, name).is_some()
                 || Op::find(name).is_some();
             if !known {
-                let fault = self.unknown(
-                    &frame,
-                    name,
-                    call.span,
-                    "unknown-layer",
-                    "no layer or block is called",
-                );
+                let fault = self.unknown(&frame, name, call.span, Wanted::Layer);
                 self.report(fault);
             }
         }

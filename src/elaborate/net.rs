@@ -39,6 +39,27 @@ pub(super) fn read_set(sources: &mut Sources, options: &Options, loaded: &mut Lo
     all
 }
 
+/// The complaint about a value from the command line that is of another kind than the default. Words such as
+/// `half` and lists stand in for numbers.
+fn unlike_default(param: &ast::Param, val: &Val, set: &Set) -> Option<Diagnostic> {
+    let (wanted, unlike) = match &param.default.as_ref()?.kind {
+        ast::ExprKind::Int(_) => ("a whole number", matches!(val, Val::Text(_) | Val::Bool(_))),
+        ast::ExprKind::Float { .. } => ("a number", matches!(val, Val::Text(_) | Val::Bool(_))),
+        ast::ExprKind::Bool(_) => ("`true` or `false`", !matches!(val, Val::Bool(_) | Val::Poison)),
+        _ => return None,
+    };
+    let name = &param.name.text;
+    let message = format!("`{name}` takes {wanted}, and `--set` gives it {}", val.kind());
+    unlike.then(|| {
+        Diagnostic::error("wrong-kind", set.span, message)
+            .and(param.name.span, "its default is of that kind")
+            .help(format!("write `--set {name}=..` with {wanted}"))
+    })
+}
+
+/// Smaller maps are no pictures.
+const PICTURE_MIN: usize = 16;
+
 impl<'a> Expander<'a> {
     /// The net to build, or a complaint.
     pub(super) fn choose_net(&mut self) -> Option<&'a ast::Definition> {
@@ -143,10 +164,14 @@ impl<'a> Expander<'a> {
                 });
                 continue;
             };
+            let mut val = self.set_value(it);
+            if let Some(fault) = unlike_default(param, &val, it) {
+                self.report(fault);
+                val = Val::Poison;
+            }
             let param = param.name.text.as_str();
-            let val = self.set_value(it);
             args.retain(|it| it.param != param);
-            args.push(BlockArg { param, val, span: it.span });
+            args.push(BlockArg { param, val, span: it.span, is_counted: false });
         }
         args
     }
@@ -246,11 +271,12 @@ impl<'a> Expander<'a> {
         let mut extents = Vec::with_capacity(dims.len());
         for (axis, dim) in dims.iter().enumerate() {
             let want = given.as_ref().map(|it| (it.0[axis], it.1, flow.is_some()));
-            match self.dim(frame, dim, want, &name.text) {
-                Some(extent) => extents.push(extent),
-                None => return Flow::default(),
-            }
+            extents.push(self.dim(frame, dim, want, &name.text));
         }
+        self.unbound(frame, name, dims, &extents);
+        let Some(extents) = extents.into_iter().collect::<Option<Vec<_>>>() else {
+            return Flow::default();
+        };
         if let Some(flow) = flow {
             return flow;
         }
@@ -265,7 +291,67 @@ impl<'a> Expander<'a> {
             );
             return Flow::default();
         };
+        if given.is_none() {
+            self.lint_batch(name, dims, &extents);
+        }
         Flow::of(self.draft.add_input(&name.text, shape, name.span))
+    }
+
+    /// Says which symbols of an input have no size; they are names all the same.
+    fn unbound(
+        &mut self,
+        frame: &mut Frame<'a>,
+        name: &ast::Name,
+        dims: &'a [ast::Expr],
+        extents: &[Option<usize>],
+    ) {
+        let mut open: Vec<(&'a str, Span)> = Vec::new();
+        for (dim, _) in dims.iter().zip(extents).filter(|it| it.1.is_none()) {
+            if let ast::ExprKind::Name(symbol) = &dim.kind
+                && frame.look(symbol).is_none()
+                && self.global(frame.file, symbol).is_none()
+            {
+                frame.bind(symbol, Bound::Val(Val::Poison), dim.span);
+                open.push((symbol, dim.span));
+            }
+        }
+        let (Some(first), Some(last)) = (open.first(), open.last()) else { return };
+        let names: Vec<String> = open.iter().map(|it| format!("`{}`", it.0)).collect();
+        let be = if names.len() == 1 { "is" } else { "are" };
+        let shape: Vec<String> = dims
+            .iter()
+            .zip(extents)
+            .map(|it| match (it.1, &it.0.kind) {
+                (Some(extent), _) => extent.to_string(),
+                (None, ast::ExprKind::Name(symbol)) => symbol.clone(),
+                (None, _) => "..".to_owned(),
+            })
+            .collect();
+        let message = format!("nothing says what {} {be}", names.join(" and "));
+        let help = format!(
+            "give a size with `--input {}={}`, numbers for the names, or write numbers here",
+            name.text,
+            shape.join("x")
+        );
+        let span = first.1.to(last.1);
+        self.report(Diagnostic::error("unbound-symbol", span, message).help(help));
+    }
+
+    /// Warns of an input that looks like one picture: its first extent is taken for the batch.
+    fn lint_batch(&mut self, name: &ast::Name, dims: &[ast::Expr], extents: &[usize]) {
+        let [ast::Expr { kind: ast::ExprKind::Int(_), span }, ..] = dims else { return };
+        let &[first, height, width] = extents else { return };
+        let is_map = height >= PICTURE_MIN && width >= PICTURE_MIN;
+        if is_map && (first == 3 || first == 4 || first == 1 && height == width) {
+            let message = format!(
+                "the first extent is the batch, so `{}` is {first} values [{height}, {width}]",
+                name.text
+            );
+            self.report(
+                Diagnostic::warning("batch-missing", *span, message)
+                    .help(format!("a picture is written `f32[N, {first}, {height}, {width}]`")),
+            );
+        }
     }
 
     /// One extent of an input: what is given, what it says, or what its symbol is bound to.
@@ -280,19 +366,12 @@ impl<'a> Expander<'a> {
             && frame.look(symbol).is_none()
             && self.global(frame.file, symbol).is_none()
         {
-            let extent =
-                match given {
-                    Some((extent, ..)) => extent,
-                    None if symbol == "N" => self.options.batch,
-                    None => {
-                        let message = format!("nothing says what `{symbol}` is");
-                        self.report(Diagnostic::error("unbound-symbol", dim.span, message).help(
-                            format!("bind it with `--input {input}=SHAPE`, or write a number"),
-                        ));
-                        frame.bind(symbol, Bound::Val(Val::Poison), dim.span);
-                        return None;
-                    }
-                };
+            let extent = match given {
+                Some((extent, ..)) => extent,
+                None if symbol == "N" => self.options.batch,
+                // Said by the input, of all its symbols at once.
+                None => return None,
+            };
             let val = Val::Int(i64::try_from(extent).unwrap_or(i64::MAX));
             frame.bind(symbol, Bound::Val(val), dim.span);
             return Some(extent);
@@ -415,5 +494,6 @@ impl<'a> Expander<'a> {
         for definition in applied {
             self.report_all(names::lint(definition));
         }
+        self.report_all(names::lint_unused(&self.files[0]));
     }
 }

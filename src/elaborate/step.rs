@@ -7,10 +7,12 @@ use super::apply::Call;
 use super::eval::is_size;
 use super::frame::{Bound, Frame, Shared};
 use super::load::Global;
+use super::suggest::Wanted;
 use super::value::{Flow, Val};
 use crate::diag::{Diagnostic, Span};
 use crate::ops::{Entry, Given, Op};
 use crate::syntax::ast::{self, BinaryOp, Expr, ExprKind, StepKind, UnaryOp};
+use crate::syntax::is_plain_name;
 
 /// The longest weight path.
 const PATH_BYTES_MAX: usize = 1024;
@@ -51,7 +53,9 @@ impl<'a> Expander<'a> {
             ExprKind::Name(name) => {
                 matches!(frame.look(name), Some(Bound::Val(Val::Flow(_) | Val::Poison)))
             }
-            ExprKind::Text(name) => matches!(frame.look(name), Some(Bound::Val(Val::Flow(_)))),
+            ExprKind::Text(name) => {
+                !is_plain_name(name) && matches!(frame.look(name), Some(Bound::Val(Val::Flow(_))))
+            }
             ExprKind::Field(_, name) => !is_size(&name.text),
             ExprKind::Call(call) => {
                 let on_values = match self.callee(frame, &call.name.text) {
@@ -183,6 +187,14 @@ impl<'a> Expander<'a> {
         let val = self.eval(frame, expr);
         match val {
             Val::Flow(flow) if !chained => flow,
+            Val::Text(text) if matches!(frame.look(&text), Some(Bound::Val(Val::Flow(_)))) => {
+                let message = format!("{:?} is a string, not the value `{text}`", &*text);
+                self.report(
+                    Diagnostic::error("not-a-layer", expr.span, message)
+                        .help(format!("write `{text}` without quotes")),
+                );
+                Flow::default()
+            }
             other => {
                 self.no_layer(&other, None, expr.span);
                 Flow::default()
@@ -236,13 +248,9 @@ impl<'a> Expander<'a> {
                 Flow::default()
             }
             Callee::Unknown => {
-                let fault = self.unknown(
-                    frame,
-                    it.name,
-                    it.name_span,
-                    "unknown-layer",
-                    "no layer or block is called",
-                );
+                let wanted =
+                    if chained || !it.args.is_empty() { Wanted::Layer } else { Wanted::Step };
+                let fault = self.unknown(frame, it.name, it.name_span, wanted);
                 self.report(fault);
                 for arg in self.within(it.args) {
                     self.eval(frame, &arg.value);
@@ -267,8 +275,15 @@ impl<'a> Expander<'a> {
             let flow = self.current(frame, it.name_span).unwrap_or_default();
             operands.insert(0, flow);
         }
-        let call =
-            Call { entry, name: it.name_span, span: it.span, given: args.given, path, arms: false };
+        let call = Call {
+            entry,
+            name: it.name_span,
+            span: it.span,
+            given: args.given,
+            path,
+            arms: false,
+            inside: args.inside,
+        };
         self.layer(call, &operands)
     }
 
@@ -314,7 +329,7 @@ impl<'a> Expander<'a> {
         let entry = Op::find(name).expect("the table has what signs stand for");
         let path = self.child_path(frame, Naming::Auto, name, span);
         self.layer(
-            Call { entry, name: span, span, given: Some(given), path, arms: false },
+            Call { entry, name: span, span, given: Some(given), path, arms: false, inside: None },
             operands,
         )
     }

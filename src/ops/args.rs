@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Operator;
-use crate::diag::{Diagnostic, Span};
+use crate::diag::{Diagnostic, Span, nearest};
 use crate::shape::{Padding, PerAxis, Shape};
 use crate::tensor::Tensor;
 
@@ -140,8 +140,9 @@ impl Args<'_> {
                 self.faults.push(self.unknown(it));
             }
         }
+        let meant: Vec<Option<&str>> = self.given.iter().map(|it| self.meant(&it.name)).collect();
         for arg in self.known {
-            if arg.default.is_none() && !self.given.iter().any(|it| it.name == arg.name) {
+            if arg.default.is_none() && !meant.contains(&Some(arg.name)) {
                 let message = format!("`{}` needs `{}`: {}", self.layer, arg.name, arg.doc);
                 let diagnostic = Diagnostic::error("missing-argument", self.call, message);
                 self.faults.push(diagnostic.help(signature(self.layer, self.known)));
@@ -149,13 +150,24 @@ impl Args<'_> {
         }
     }
 
+    /// The argument that a name stands for, or was meant to.
+    fn meant(&self, name: &str) -> Option<&'static str> {
+        let known = || self.known.iter().map(|arg| arg.name);
+        known()
+            .find(|it| *it == name)
+            .or_else(|| super::synonyms::argument(name, self.known))
+            .or_else(|| nearest(name, known()))
+    }
+
     fn unknown(&self, it: &Given) -> Diagnostic {
         let message = format!("`{}` has no argument `{}`", self.layer, it.name);
-        let near = crate::diag::nearest(&it.name, self.known.iter().map(|arg| arg.name));
         let signature = signature(self.layer, self.known);
-        let help = match near {
-            Some(near) => format!("did you mean `{near}`? {signature}"),
-            None => signature,
+        let help = match super::synonyms::answer(&it.name, self.known) {
+            Some(answer) => format!("{answer}: {signature}"),
+            None => match self.meant(&it.name) {
+                Some(near) => format!("did you mean `{near}`? {signature}"),
+                None => signature,
+            },
         };
         Diagnostic::error("unknown-argument", it.span, message).help(help)
     }
@@ -183,7 +195,17 @@ impl Args<'_> {
 
     fn wrong(&mut self, name: &str, value: &Value, span: Span, want: &str) {
         let message = format!("`{name}` of `{}` takes {want}, found {value}", self.layer);
-        self.faults.push(Diagnostic::error("argument-type", span, message));
+        let signature = signature(self.layer, self.known);
+        let help = match value {
+            Value::Text(word) | Value::Word(word) => {
+                match nearest(word, self.arg(name).words.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`? {signature}"),
+                    None => signature,
+                }
+            }
+            _ => signature,
+        };
+        self.faults.push(Diagnostic::error("argument-type", span, message).help(help));
     }
 
     /// A fault that is no matter of type, at an argument.
@@ -285,9 +307,13 @@ impl Args<'_> {
 
     /// A padding: rows, a list of rows or of pairs `(before, after)` an axis, or a word.
     pub fn padding(&mut self, name: &str) -> Padding {
-        let want = "rows, a list with one an axis, a list of pairs (before, after), `half`, `same` or `valid`";
+        let words: Vec<String> = self.arg(name).words.iter().map(|it| format!("`{it}`")).collect();
+        let mut want = "rows, a list with one an axis, a list of pairs (before, after)".to_owned();
+        if let [words @ .., last] = words.as_slice() {
+            want = format!("{want}, or {} or {last}", words.join(", "));
+        }
         let none = Padding::Explicit(PerAxis::All((0, 0)));
-        self.read(name, none.clone(), want, |it| match it {
+        self.read(name, none.clone(), &want, |it| match it {
             Value::Word(word) | Value::Text(word) => match word.as_str() {
                 "half" => Some(Padding::Half),
                 "same" => Some(Padding::Same),

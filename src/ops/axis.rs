@@ -26,6 +26,19 @@ pub(super) fn check(
     })
 }
 
+/// What an axis counts, in words: shapes are shown without the batch, so its number would mislead.
+pub(super) fn counts(rank: usize, axis: usize) -> &'static str {
+    match (rank, axis) {
+        (_, 0) => "batches",
+        (_, 1) => "channels",
+        (3, 2) => "lengths",
+        (4, 2) | (5, 3) => "heights",
+        (4, 3) | (5, 4) => "widths",
+        (5, 2) => "depths",
+        _ => "extents",
+    }
+}
+
 /// The elements before, along and after an axis.
 pub(super) fn split(shape: &Shape, axis: usize) -> [usize; 3] {
     let dims = shape.dims();

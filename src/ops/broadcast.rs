@@ -48,11 +48,7 @@ fn unlike(
     let (first, other) = (inputs[0], inputs[i]);
     let (first, other) =
         if first.dims()[axis] == 1 { (inputs[i - 1], other) } else { (first, other) };
-    let what = match axis {
-        0 => "batches".to_owned(),
-        1 => "channels".to_owned(),
-        _ => format!("extents on axis {axis}"),
-    };
+    let what = super::axis::counts(first.rank(), axis);
     let message = format!(
         "`{layer}` takes values of one shape, here they are {first} and {other}: {what} {} and {}",
         first.dims()[axis],

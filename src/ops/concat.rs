@@ -58,13 +58,15 @@ impl Operator for Concat {
             let unlike = |&it: &usize| it != along && input.dims()[it] != first.dims()[it];
             if let Some(other) = (0..first.rank()).find(unlike) {
                 let message = format!(
-                    "operand {} of `concat` is {input}, but the first is {first}: axis {other} has {} and {}",
+                    "operand {} of `concat` is {input}, but the first is {first}: {} {} and {}",
                     i + 1,
+                    axis::counts(first.rank(), other),
                     input.dims()[other],
                     first.dims()[other]
                 );
                 let help = format!(
-                    "only axis {along} may differ; give the layers of both arms the same strides and padding"
+                    "only the {} may differ; give the layers of both arms the same strides and padding",
+                    axis::counts(first.rank(), along)
                 );
                 return Err(Violation::new("C3", message).help(help));
             }

@@ -55,8 +55,8 @@ impl Operator for MatMul {
         dims[rank - 1] = b.dims()[rank - 1];
         for (axis, (have, &other)) in dims.iter_mut().zip(b.dims()).enumerate().take(rank - 2) {
             if *have != other && *have != 1 && other != 1 {
-                let message =
-                    format!("`matmul` of {a} and {b}: axis {axis} has {have} and {other}");
+                let what = super::axis::counts(rank, axis);
+                let message = format!("`matmul` of {a} and {b}: {what} {have} and {other}");
                 return Err(Violation::new("C3", message).help("only extents of 1 broadcast"));
             }
             if *have == 1 {

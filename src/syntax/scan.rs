@@ -356,15 +356,16 @@ impl<'a> Scanner<'a> {
         }
         let rest = self.rest();
         let len = rest.find(|it: char| !it.is_alphanumeric() && it != '_').unwrap_or(rest.len());
-        let message = format!("the name `{}` has letters other than a to z", shorten(&rest[..len]));
         let ascii: String =
             rest[..len].chars().map(|it| if it.is_ascii() { it } else { 'x' }).collect();
-        self.complain(
-            start,
-            start + len,
-            &message,
-            "a label, input or output may be put into quotes",
+        let is_name = |it: char| it.is_ascii_alphanumeric() || it == '_';
+        let first = self.text[..start].trim_end_matches(is_name).len();
+        let name = shorten(&self.text[first..start + len]);
+        let message = format!("the name `{name}` has letters other than a to z");
+        let help = format!(
+            "names are ASCII letters, digits and `_`; a label, input, output or value may stand in quotes: `\"{name}\"`"
         );
+        self.complain(first, start + len, &message, &help);
         self.edit(start, start + len, &ascii);
         self.token(len);
     }

@@ -8,7 +8,8 @@ pub(super) const CODES: &[Code] = &[
         sentence: "a stride does not divide, so the last rows or columns are never read",
         explanation: "Windows are placed from the start and the number of places is rounded down, so what is left \
             over at the end never reaches the result.\nPad, or choose sizes that fit; `ceil=true` makes a pool read \
-            the rest.",
+            the rest. Where the net was published so, a comment `# allow: stride-unread` on the line says that it is \
+            meant.",
         bad: "net A {\n  input x: f32[N, 3, 7, 7]\n  maxpool(2)\n  output y\n}\n",
         good: "net A {\n  input x: f32[N, 3, 7, 7]\n  maxpool(2, ceil=true)\n  output y\n}\n",
     },
@@ -47,6 +48,31 @@ pub(super) const CODES: &[Code] = &[
         explanation: "Its weights would belong to no layer.\nRemove it, or apply it.",
         bad: "net A {\n  input x: f32[N, 8]\n  shared f: fc(2)\n  fc(3)\n  output y\n}\n",
         good: "net A {\n  input x: f32[N, 8]\n  shared f: fc(2)\n  f\n  output y\n}\n",
+    },
+    Code {
+        name: "unused-block",
+        sentence: "a block is never applied",
+        explanation: "No net and no block of the file names it.\nRemove it, apply it, or start its name with `_`. A \
+            file without a net is a library, where nothing need be used.",
+        bad: "block unit { relu }\n\nnet A {\n  input x: f32[N, 8]\n  fc(2)\n  output y\n}\n",
+        good: "block unit { relu }\n\nnet A {\n  input x: f32[N, 8]\n  fc(2) -> unit\n  output y\n}\n",
+    },
+    Code {
+        name: "unused-const",
+        sentence: "a constant is never read",
+        explanation: "Nothing in the file names it.\nRemove it, read it, or start its name with `_`. A file without a \
+            net is a library, where nothing need be used.",
+        bad: "const width = 4\n\nnet A {\n  input x: f32[N, 8]\n  fc(2)\n  output y\n}\n",
+        good: "const width = 4\n\nnet A {\n  input x: f32[N, 8]\n  fc(width)\n  output y\n}\n",
+    },
+    Code {
+        name: "batch-missing",
+        sentence: "an input looks like one picture, so its channels are taken for the batch",
+        explanation: "The first extent of an input is the batch: `f32[3, 32, 32]` is a batch of 3 values `[32, 32]`, \
+            each 32 channels of 32 numbers.\nWrite `N` before the channels. If a batch of 3 is meant, a comment \
+            `# allow: batch-missing` on the line says so.",
+        bad: "net A {\n  input x: f32[3, 32, 32]\n  conv(4, 3)\n  output y\n}\n",
+        good: "net A {\n  input x: f32[N, 3, 32, 32]\n  conv(4, 3)\n  output y\n}\n",
     },
     Code {
         name: "output-is-input",

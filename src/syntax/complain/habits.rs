@@ -116,6 +116,9 @@ fn after_step(token: &str, rest: &str) -> Option<Answer> {
             "a label is one name",
             "put it into quotes if it is no plain name: `\"a.b\": layer`",
         ),
+        "elif" | "elsif" | "elseif" => {
+            say(format!("`{token}` is not a word of the language"), foreign_word(token)?)
+        }
         "@" => say("`@train` stands after the output's name", "write `output name @train = chain`"),
         "?" => say("`? :` is incomplete", "it is written `condition ? yes : no`"),
         _ => None,
