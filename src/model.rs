@@ -9,6 +9,10 @@
 //! let model = Model::compile(&net.graph, &weights);
 //! let outputs = model.run(&[&[1.0, 2.0, 3.0, 4.0]])?;
 //! assert_eq!(outputs[0].shape.dims(), [1, 2]);
+//!
+//! let half = netc::plan::Options { half_weights: true, ..Default::default() };
+//! let model = Model::compile_with(&net.graph, &weights, &half, &Default::default());
+//! assert_eq!(model.outputs()[0].0, "y");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -71,13 +75,22 @@ pub struct Model {
 }
 
 impl Model {
-    /// Optimises, plans and compiles. Takes memory for the weights once more. Weights that could not be read are zero, and
-    /// [`Weights::fault`] says so.
+    /// Optimises, plans and compiles for this machine. Takes memory for the weights once more.
     pub fn compile(graph: &Graph, weights: &Weights) -> Model {
+        Model::compile_with(graph, weights, &plan::Options::default(), &codegen::Options::default())
+    }
+
+    /// As [`Model::compile`], for another processor, without algorithms that reassociate sums, with weights stored as
+    /// f16, or as tuned.
+    pub fn compile_with(
+        graph: &Graph,
+        weights: &Weights,
+        how: &plan::Options,
+        code: &codegen::Options,
+    ) -> Model {
         let graph = passes::optimise(graph.clone(), &mut |_, _| {});
-        let plan = plan::plan(&graph, &plan::Options::default());
-        let values = weights.of_graph(&graph);
-        let program = Program::compile(&plan, &values, &codegen::Options::default());
+        let plan = plan::plan(&graph, how);
+        let program = Program::compile(&plan, &weights.of_graph(&graph), code);
         Model { program, threads: 1 }
     }
 
