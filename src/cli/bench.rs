@@ -304,3 +304,19 @@ fn text(layers: &[Layer]) -> String {
     let lines: Vec<String> = table.lines().map(|it| format!("{}\n", it.trim_end())).collect();
     format!("{}\n", lines.concat())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_that_outruns_memory_is_bound_by_a_cache() {
+        let bound = |peak, bandwidth| {
+            let (path, kernel) = (String::new(), String::new());
+            Layer { path, kernel, ns: 1, macs: 1, bytes: 1, peak, bandwidth }.bound()
+        };
+        assert_eq!(bound(0.4, 0.2), ("fma", Some(0.4)));
+        assert_eq!(bound(0.1, 0.9), ("memory", Some(0.9)));
+        assert_eq!(bound(0.3, 3.19), ("cache", None));
+    }
+}

@@ -10,7 +10,7 @@ use super::terminal::{Stop, Terminal};
 use super::{build, darknet, files, model, phase};
 use crate::graph::{Graph, ParamId, Source};
 use crate::lift::{self, Lifted};
-use crate::report::{counted, thousands};
+use crate::report::counted;
 use crate::weights::{self, Weights};
 
 /// Turn a model (.onnx, .cfg) into .net text and .safetensors weights
@@ -103,7 +103,7 @@ impl Import {
             |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let origin = built.origin.as_deref().unwrap_or_default();
         let mut about = vec![
-            format!("{}: {} parameters.", graph.name, thousands(params(graph))),
+            format!("{}: {}.", graph.name, counted(params(graph), "parameter")),
             format!("Imported from {} ({origin}).", name(&self.file)),
         ];
         about.extend(weights.map(|it| format!("Weights: {}.", name(it))));

@@ -11,7 +11,7 @@ use super::{files, model, phase};
 use crate::graph::{Graph, Node, NodeId};
 use crate::ops::{self, Op};
 use crate::picture::{Channels, Fit, Options, Picture, Side};
-use crate::report::shown;
+use crate::report::{counted, shown};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 use crate::weights::{self, npy::Array};
@@ -121,7 +121,7 @@ pub(super) fn feed(
     let graph = &built.net.graph;
     let mut values: Vec<Option<Tensor>> = vec![None; graph.inputs().len()];
     let mut pictures = Vec::new();
-    args.check(graph, contents.iter().any(|it| matches!(it.2, Content::Picture(_))))?;
+    args.check(terminal, graph, contents.iter().any(|it| matches!(it.2, Content::Picture(_))))?;
     let constant = |it: &Input| it.name.as_ref().is_some_and(|it| built.constants.contains(it));
     for (input, path, content) in contents.into_iter().filter(|it| !constant(it.0)) {
         let at = find(graph, input)?;
@@ -296,7 +296,7 @@ impl InputArgs {
     }
 
     /// Flags about pictures want a picture, and a net that normalises its input does so alone.
-    fn check(&self, graph: &Graph, is_any_picture: bool) -> Result<(), Stop> {
+    fn check(&self, terminal: &Terminal, graph: &Graph, is_any_picture: bool) -> Result<(), Stop> {
         if let Some(flag) = self.given().next().filter(|_| !is_any_picture) {
             let fault = format!(
                 "`{flag}` is about pictures, and no input is one; arrays go in as they are"
@@ -304,13 +304,21 @@ impl InputArgs {
             return Err(Stop::Command(fault));
         }
         let mut layers = graph.order().into_iter().filter_map(|it| graph.layer(it));
-        let flag = self.given().find(|it| matches!(*it, "--mean" | "--std"));
-        match flag.filter(|_| layers.any(|it| it.op.entry().name == "normalise")) {
-            Some(flag) => Err(Stop::Command(format!(
-                "the net has a `normalise` layer, which `{flag}` would do again: leave it out"
-            ))),
-            None => Ok(()),
+        if !layers.any(|it| it.op.entry().name == "normalise") {
+            return Ok(());
         }
+        if let Some(flag) = self.given().find(|it| matches!(*it, "--mean" | "--std")) {
+            let fault = format!(
+                "the net has a `normalise` layer, which `{flag}` would do again: leave it out"
+            );
+            return Err(Stop::Command(fault));
+        }
+        if let Some(scale) = self.scale {
+            terminal.say(&format!(
+                "note: the `normalise` layer of the net gets values of 0 to {scale}"
+            ));
+        }
+        Ok(())
     }
 
     /// One number for all channels, or one for each.
@@ -318,9 +326,9 @@ impl InputArgs {
         let channels = if shape.rank() > 1 { shape.channels() } else { 1 };
         for (flag, count) in [("--mean", self.mean.len()), ("--std", self.std.len())] {
             if count > 1 && count != channels {
-                let (name, s) = (shown(name), if channels == 1 { "" } else { "s" });
+                let (name, channels) = (shown(name), counted(channels as u64, "channel"));
                 return Err(Stop::Command(format!(
-                    "`{flag}` has {count} numbers, the input `{name}` has {channels} channel{s}"
+                    "`{flag}` has {count} numbers, the input `{name}` has {channels}"
                 )));
             }
         }

@@ -141,7 +141,8 @@ fn flags_about_pictures_want_one_and_fit_it() {
         "`--mean` has 2 numbers, the input `image` has 3",
     );
     refused(&["run", &normalised, "--input", &photo, "--std", "2"], "`normalise`");
-    netc(&["run", &normalised, "--input", &photo, "--scale", "255"]).exits(0);
+    let done = netc(&["run", &normalised, "--input", &photo, "--scale", "255"]).exits(0);
+    assert!(done.err.contains("note: the `normalise` layer"), "{}", done.err);
     netc(&["run", &net, "--input", &photo, "--scale", "0"]).exits(2);
     let bitmap = folder.write("p.bmp", b"BM123456");
     let done = netc(&["run", &net, "--input", &format!("image={bitmap}")]).exits(1);
