@@ -262,6 +262,56 @@ def models():
         [tensor("w", [3, 2, 2, 2]), tensor("s", [2]), tensor("slope", [2, 1, 1]), tensor("scales", [4], [1.0, 1.0, 2.0, 2.0])],
         opset=9,
     )
+    # Data that stays in its file: packed as it is, turned, cast, and whole numbers.
+    model(
+        "large",
+        [
+            node("Conv", "x w", "a", pads=[1, 1, 1, 1]),
+            node("GlobalMaxPool", "a", "b"),
+            node("Flatten", "b", "c"),
+            node("MatMul", "c m", "d"),
+            node("Cast", "h", "k", to=1),
+            node("Gemm", "d k", "e", transB=1, alpha=2.0),
+            node("Gather", "e picks", "f", axis=1),
+            node("Constant", "", "g", value=tensor("", [1, 256])),
+            node("Add", "f g", "y"),
+        ],
+        [
+            tensor("w", [16, 3, 3, 3]),
+            tensor("m", [16, 32]),
+            field(1, 32) + field(1, 32) + field(2, 10) + field(8, "h") + field(9, bytes(2048)),
+            tensor("picks", [256], [0] * 256),
+        ],
+    )
+    model(
+        "picks",
+        [
+            node("NonMaxSuppression", "boxes x most iou score", "n"),
+            node("Gather", "n ends", "at", axis=1),
+            node("GatherND", "boxes at", "corners"),
+            node("GatherND", "x n", "scores"),
+            node("Unsqueeze", "scores one", "column"),
+            node("Gather", "n start", "which", axis=1),
+            node("Cast", "which", "class", to=1),
+            node("Concat", "class column corners", "rows", axis=1),
+            node("Pad", "rows more minus", "padded"),
+            node("Slice", "padded zero five zero", "y"),
+        ],
+        [
+            tensor("boxes", [1, 8, 4]),
+            tensor("most", [1], [2]),
+            tensor("iou", [1], [0.5]),
+            tensor("score", [1], [0.25]),
+            tensor("ends", [2], [0, 2]),
+            tensor("start", [2], [0, 1]),
+            tensor("one", [1], [1]),
+            tensor("zero", [1], [0]),
+            tensor("five", [1], [5]),
+            tensor("more", [4], [0, 0, 5, 0]),
+            tensor("minus", [1], [-1.0]),
+        ],
+        shape=(1, 3, 8),
+    )
     model(
         "quantised",
         [

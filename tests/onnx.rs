@@ -138,6 +138,17 @@ fn maxima_have_places() {
 }
 
 #[test]
+fn windows_have_norms() {
+    let of = |p: i64| {
+        let attributes = [ints("kernel_shape", &[2]), ints("pads", &[1, 0]), int("p", p)];
+        model(18, &[x(&[1, 1, 3])], &[node("LpPool", "x", "y", &attributes)], &[], &["y"])
+    };
+    assert_eq!(run(&of(2), &[3.0, -4.0, 0.0]), (vec![1, 1, 3], vec![3.0, 5.0, 4.0]));
+    assert_eq!(run(&of(1), &[3.0, -4.0, 0.0]).1, [3.0, 7.0, 4.0]);
+    assert!(fault(&of(3)).to_string().contains("p = 3 is not supported"));
+}
+
+#[test]
 fn suppression_has_a_row_for_each_possible_pick() {
     // The second box is within the first; the third is alone.
     let boxes = floats("boxes", &[1, 3, 4], &[0., 0., 4., 4., 0., 0., 4., 3., 5., 5., 6., 6.]);

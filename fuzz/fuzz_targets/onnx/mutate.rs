@@ -30,6 +30,7 @@ const OPERATORS: &[&str] = &[
     "Flatten",
     "Floor",
     "Gather",
+    "GatherND",
     "Gelu",
     "Gemm",
     "GlobalAveragePool",
@@ -47,6 +48,7 @@ const OPERATORS: &[&str] = &[
     "Log",
     "LogSoftmax",
     "LpNormalization",
+    "LpPool",
     "MatMul",
     "Max",
     "MaxPool",
@@ -376,6 +378,12 @@ fn constant(tensor: &mut Tensor, dice: &mut Dice) {
         ..Tensor::default()
     };
     match tensor.data_type {
+        element::F32 if dice.below(2) == 0 => {
+            tensor.raw_data = numbers.iter().flat_map(|&it| (it as f32).to_le_bytes()).collect();
+        }
+        element::I64 if dice.below(2) == 0 => {
+            tensor.raw_data = numbers.iter().flat_map(|it| it.to_le_bytes()).collect();
+        }
         element::F32 => tensor.float_data = numbers.iter().map(|&it| it as f32).collect(),
         element::F64 => tensor.double_data = numbers.iter().map(|&it| it as f64).collect(),
         element::I64 => tensor.int64_data = numbers,

@@ -1,5 +1,6 @@
 //! Pools.
 
+use super::arithmetic::binary;
 use super::convolution::{Pads, counts, pads, spatial};
 use super::{Handler, Raise, Step, Value};
 use crate::onnx::Fault;
@@ -10,6 +11,7 @@ pub(super) fn handler(operator: &str) -> Option<Handler> {
     Some(match operator {
         "MaxPool" => max_pool,
         "AveragePool" => average_pool,
+        "LpPool" => lp_pool,
         "GlobalAveragePool" => |raise, step| global(raise, step, "gap"),
         "GlobalMaxPool" => |raise, step| global(raise, step, "gmp"),
         _ => return None,
@@ -56,6 +58,27 @@ fn average_pool(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fa
         args = args.flag("count_pad", false);
     }
     Ok(vec![raise.call("avgpool", args, std::slice::from_ref(step.input(0)?), Vec::new())?])
+}
+
+/// The norm of each window. What it sums is its mean times its taps, of which those in the padding are some.
+fn lp_pool(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
+    if step.flag("ceil_mode") {
+        return Err(Fault::new("`ceil_mode` is not supported"));
+    }
+    let x = step.input(0)?;
+    let axes = spatial(&raise.dims(x)?)?.len();
+    let kernel = step.extents("kernel_shape", 1, axes)?.unwrap_or_default();
+    let taps = kernel.iter().fold(1.0, |taps, &it| taps * it as f32);
+    let (window, _) = window(raise, step)?;
+    let p = step.int("p").unwrap_or(2);
+    let powers = match p {
+        1 => raise.map("abs", args(), x)?,
+        2 => binary(raise, "mul", x, x)?,
+        _ => return Err(Fault::new(format!("p = {p} is not supported"))),
+    };
+    let mean = raise.call("avgpool", window, &[powers], Vec::new())?;
+    let sum = raise.scaled(mean, taps)?;
+    Ok(vec![if p == 2 { raise.map("sqrt", args(), &sum)? } else { sum }])
 }
 
 fn global(
