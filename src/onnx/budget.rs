@@ -9,11 +9,17 @@ use std::collections::HashSet;
 use super::Fault;
 
 /// The elements that any model may make: grids of positions, lists of extents, the weights of a VGG-19 that all are one
-/// number, which a file of four kilobytes can ask for.
+/// number, which a file of four kilobytes can ask for. An element takes four bytes; a whole number is two.
 const ELEMENTS_FREE: usize = 9 << 25;
 
 /// The elements that any one constant may have: there may be two of it for a while.
 const ELEMENTS_EACH: usize = 1 << 27;
+
+/// What holds its operands, or helpers, beside its result makes smaller constants by this.
+const BESIDE: usize = 4;
+
+/// What is evaluated as a layer makes smaller constants by this: it holds sums in f64 and their magnitudes.
+const EVALUATED: usize = 16;
 
 /// The elements that each byte of data pays for: it is decoded, converted a few times and kept.
 const ELEMENTS_A_BYTE: usize = 8;
@@ -58,6 +64,11 @@ impl Budget {
         self.elements.get().min(self.each)
     }
 
+    /// The elements of the next constant if others as large are held beside it while it is made.
+    pub(super) fn left_beside(&self) -> usize {
+        self.left() / BESIDE
+    }
+
     /// Pays for elements, before they are made where their number is not that of others.
     pub(super) fn spend(&self, elements: usize) -> Result<(), Fault> {
         let left = self.elements.get().checked_sub(elements).ok_or_else(too_much)?;
@@ -65,9 +76,14 @@ impl Budget {
         Ok(())
     }
 
+    /// Whether a layer with so many elements of constants and of its result may be evaluated.
+    pub(super) fn allows(&self, operands: usize, result: usize) -> bool {
+        operands <= self.left_beside() && result <= self.left() / EVALUATED
+    }
+
     /// Pays for a layer of constants that is evaluated, if there is enough left.
-    pub(super) fn affords(&self, terms: u64, elements: usize) -> bool {
-        let left = self.terms.get().checked_sub(terms).filter(|_| elements <= self.left());
+    pub(super) fn affords(&self, terms: u64) -> bool {
+        let left = self.terms.get().checked_sub(terms);
         left.inspect(|it| self.terms.set(*it)).is_some()
     }
 }
@@ -91,6 +107,9 @@ mod tests {
         budget.earn(7, 1);
         budget.earn(7, 1);
         assert_eq!(budget.left(), 8);
-        assert!(budget.affords(TERMS_MAX, 8) && !budget.affords(1, 8) && !budget.affords(0, 9));
+        assert_eq!(budget.left_beside(), 2);
+        assert!(budget.affords(TERMS_MAX) && budget.affords(0) && !budget.affords(1));
+        budget.earn(8, 1);
+        assert!(budget.allows(4, 1) && !budget.allows(5, 1) && !budget.allows(4, 2));
     }
 }

@@ -142,6 +142,11 @@ impl Constant {
         }
     }
 
+    /// What it takes of the budget.
+    pub(super) fn cost(&self) -> usize {
+        cost(self.element, self.len())
+    }
+
     /// Whether there is no element.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -316,9 +321,14 @@ pub(super) fn count(dims: &[usize]) -> Option<usize> {
     parts.map(|it| if dims.contains(&0) { 0 } else { it })
 }
 
-/// The number of elements that a stored tensor has.
-pub(super) fn elements(tensor: &proto::Tensor) -> Result<usize, Fault> {
-    extents(tensor).map(|it| it.1)
+/// What so many elements of a type take of the budget: a whole number is held in eight bytes.
+pub(super) fn cost(element: i32, count: usize) -> usize {
+    if is_real(element) { count } else { count.saturating_mul(2) }
+}
+
+/// What a stored tensor takes of the budget.
+pub(super) fn cost_of(tensor: &proto::Tensor) -> Result<usize, Fault> {
+    extents(tensor).map(|it| cost(tensor.data_type, it.1))
 }
 
 /// The extents of a stored tensor.

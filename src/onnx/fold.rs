@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Fault;
-use super::budget::too_much;
+use super::budget::{Budget, too_much};
 use super::constant::{self, Constant, Data, is_real};
 use super::proto::element;
 use super::raise::{Step, broadcast, range as quantised};
@@ -49,12 +49,11 @@ pub(super) fn knows(operator: &str) -> bool {
     )
 }
 
-/// The operator's value on constants; `None` if it is to be raised all the same. `left` bounds the elements
-/// of the result.
+/// The operator's value on constants; `None` if it is to be raised all the same. The budget bounds its elements.
 pub(super) fn fold(
     step: &Step<'_>,
     inputs: &[Option<Constant>],
-    left: usize,
+    budget: &Budget,
 ) -> Result<Option<Vec<Constant>>, Fault> {
     let input = |at: usize| {
         inputs
@@ -63,9 +62,18 @@ pub(super) fn fold(
             .ok_or_else(|| Fault::new(format!("operand {at} is left out")))
     };
     let whole = || inputs.iter().flatten().all(|it| it.ints().is_some());
-    let folded = match step.node.op_type.as_str() {
+    let operator = step.node.op_type.as_str();
+    if of_whole(operator) && !whole() {
+        return Ok(None);
+    }
+    let left = budget.left_beside();
+    let to_real = operator == "Cast" && is_real(step.int("to").unwrap_or(0) as i32);
+    if !to_real && inputs.iter().flatten().any(|it| it.len() > left) {
+        return Err(too_much());
+    }
+    let folded = match operator {
         "Constant" => from_attributes(step)?,
-        "ConstantOfShape" => of_shape(step, input(0)?, left)?,
+        "ConstantOfShape" => of_shape(step, input(0)?, budget.left())?,
         "Concat" => concat(step, inputs, left)?,
         "Cast" => cast(input(0)?, step.int("to").unwrap_or(0))?,
         "Range" => range(input(0)?, input(1)?, input(2)?, left)?,
@@ -76,20 +84,18 @@ pub(super) fn fold(
         "Ceil" => map(input(0)?, f32::ceil),
         "Round" => map(input(0)?, f32::round_ties_even),
         "Not" => whole_map(input(0)?, |it| i64::from(it == 0))?,
-        "Neg" if whole() => whole_map(input(0)?, i64::wrapping_neg)?,
-        "Abs" if whole() => whole_map(input(0)?, i64::wrapping_abs)?,
-        "ReduceProd" | "ReduceSum" | "ReduceMax" | "ReduceMin" if whole() => {
-            match reduce(step, inputs)? {
-                Some(folded) => folded,
-                None => return Ok(None),
-            }
-        }
+        "Neg" => whole_map(input(0)?, i64::wrapping_neg)?,
+        "Abs" => whole_map(input(0)?, i64::wrapping_abs)?,
+        "ReduceProd" | "ReduceSum" | "ReduceMax" | "ReduceMin" => match reduce(step, inputs)? {
+            Some(folded) => folded,
+            None => return Ok(None),
+        },
         "DequantizeLinear" => dequantise(step, inputs)?,
         "QuantizeLinear" => quantise(step, inputs)?,
         "Equal" | "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual" => {
             compare(step, input(0)?, input(1)?, left)?
         }
-        operator => match arithmetic(operator).filter(|_| whole()) {
+        operator => match arithmetic(operator) {
             Some(f) => {
                 let first = input(0)?.clone();
                 inputs.iter().skip(1).flatten().try_fold(first, |a, b| pair(&a, b, f, left))?
@@ -98,6 +104,12 @@ pub(super) fn fold(
         },
     };
     Ok(Some(vec![folded]))
+}
+
+/// Whether an operator is evaluated here on whole numbers alone.
+fn of_whole(operator: &str) -> bool {
+    let others = ["Neg", "Abs", "ReduceProd", "ReduceSum", "ReduceMax", "ReduceMin"];
+    others.contains(&operator) || arithmetic(operator).is_some()
 }
 
 fn from_attributes(step: &Step<'_>) -> Result<Constant, Fault> {
@@ -135,12 +147,12 @@ fn extents(list: &Constant, left: usize) -> Result<Vec<usize>, Fault> {
 }
 
 fn of_shape(step: &Step<'_>, shape: &Constant, left: usize) -> Result<Constant, Fault> {
-    let dims = extents(shape, left)?;
-    let count = dims.iter().product();
     let value = match step.attribute("value").and_then(|it| it.t.as_ref()) {
         Some(tensor) => step.model.decode(tensor)?,
         None => Constant::real(vec![1], vec![0.0]),
     };
+    let dims = extents(shape, left / constant::cost(value.element, 1))?;
+    let count = dims.iter().product();
     let data = match &value.data {
         _ if value.len() != 1 => return Err(Fault::new("its value is no single number")),
         Data::Real(data) => Data::real(vec![data.get()[0]; count]),

@@ -217,7 +217,7 @@ impl<'a> Raise<'a> {
             let constants: Result<Vec<_>, Fault> =
                 step.inputs.iter().map(|it| self.optional(it)).collect();
             let constants = constants?;
-            if let Some(folded) = fold::fold(step, &constants, self.budget.left())? {
+            if let Some(folded) = fold::fold(step, &constants, &self.budget)? {
                 return folded.into_iter().map(|it| self.keep(it)).collect();
             }
         }
@@ -233,14 +233,14 @@ impl<'a> Raise<'a> {
         }
     }
 
-    /// Whether a constant of so many elements may be made.
+    /// Whether a constant of so many elements may be made, and others as large beside it.
     pub(super) fn room(&self, elements: usize) -> Result<(), Fault> {
-        if elements <= self.budget.left() { Ok(()) } else { Err(too_much()) }
+        if elements <= self.budget.left_beside() { Ok(()) } else { Err(too_much()) }
     }
 
     /// A constant made while importing, counted.
     pub(super) fn keep(&mut self, constant: Constant) -> Result<Value, Fault> {
-        self.budget.spend(constant.len())?;
+        self.budget.spend(constant.cost())?;
         Ok(Value::Known(constant))
     }
 
@@ -278,12 +278,12 @@ impl<'a> Raise<'a> {
     fn stored(&self, at: usize) -> Result<Constant, Fault> {
         let tensor = &self.model.graph.initializer[at];
         if tensor.data_location != 1 {
-            self.budget.spend(constant::elements(tensor)?)?;
+            self.budget.spend(constant::cost_of(tensor)?)?;
             return self.model.decode(tensor);
         }
         let constant = read::outside(tensor, &|it| self.beside(it))?;
         self.budget.earn(at, constant::byte_length(tensor)?);
-        self.budget.spend(constant.len())?;
+        self.budget.spend(constant.cost())?;
         Ok(constant)
     }
 
@@ -415,16 +415,22 @@ impl<'a> Raise<'a> {
         let op = parse(layer, args)?;
         let operands: Result<Vec<Constant>, Fault> =
             operands.iter().map(|it| self.constant(it)).collect();
-        let (operands, params) = (tensors(operands?)?, tensors(params.to_vec())?);
+        let operands = operands?;
+        let held: usize = operands.iter().chain(params).map(Constant::cost).sum();
+        let (operands, params) = if self.budget.allows(held, 0) {
+            (tensors(operands)?, tensors(params.to_vec())?)
+        } else {
+            return Ok(None);
+        };
         let shapes: Vec<&Shape> = operands.iter().map(|it| &it.shape).collect();
         let output = infer(&op, &shapes)?;
         let of_params = params.iter().map(|it| it.shape.clone()).collect::<Vec<_>>();
         check_params(&op, &shapes, &of_params)?;
-        if output.elements() > self.budget.left() {
+        if !self.budget.allows(held, output.elements()) {
             return Ok(None);
         }
         let nest = op.lower(&shapes, &output);
-        if !nest.is_some_and(|it| self.budget.affords(it.terms(), output.elements())) {
+        if !nest.is_some_and(|it| self.budget.affords(it.terms())) {
             return Ok(None);
         }
         let (operands, params): (Vec<_>, Vec<_>) =

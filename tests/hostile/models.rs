@@ -169,3 +169,37 @@ fn many_nodes_of_one_name_are_named_in_time() {
     let imported = import(&[1, 1], nodes, Vec::new()).expect("it is imported");
     assert_eq!(imported.graph.order().len(), 50_001);
 }
+
+#[test]
+fn a_matrix_has_two_axes() {
+    let turned = with(node("Gemm", &["x", "line"], "y"), "transB", |it| it.i = 1);
+    let line = node("ReduceMax", &["x"], "line");
+    let line = with(ints(line, "axes", &[0]), "keepdims", |it| it.i = 0);
+    refused(import(&[2, 3], vec![line, turned], Vec::new()), "has not 2 axes");
+}
+
+/// Helpers of operators are as large as what they make, or larger.
+#[test]
+fn what_is_made_of_large_constants_is_bounded() {
+    // 2^27 elements: 512 MB, and as whole numbers twice that.
+    let huge = || whole("huge", &[1 << 14, 1 << 13]);
+    let whole_ones =
+        with(node("ConstantOfShape", &["huge"], "a"), "value", |it| it.t = Some(whole("", &[1])));
+    let negative = node("Neg", &["a"], "b");
+    let cast = with(node("Cast", &["b"], "y"), "to", |it| it.i = 1);
+    refused(import(&[1], vec![whole_ones, negative, cast], vec![huge()]), "far too many elements");
+    // Three operands and a result of 2^26.
+    let lines = [node("Where", &["yes", "down", "across"], "y")];
+    let constants = vec![
+        whole("side", &[1 << 13, 1]),
+        whole("other", &[1, 1 << 13]),
+        Tensor { dims: vec![1, 1], ..whole("yes", &[1]) },
+    ];
+    let nodes = [vec![ones("side", "down"), ones("other", "across")], lines.to_vec()].concat();
+    refused(import(&[1], nodes, constants), "far more elements");
+    // What would be evaluated in f64 stays a layer.
+    let nodes = vec![ones("many", "a"), node("Exp", &["a"], "y")];
+    let made = import(&[1], nodes, vec![whole("many", &[1 << 12, 1 << 12])]).expect("a net");
+    let layers = made.graph.order().into_iter().filter_map(|it| made.graph.layer(it));
+    assert!(layers.map(|it| it.op.entry().name).any(|it| it == "exp"), "{}", made.graph);
+}

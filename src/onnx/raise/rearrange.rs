@@ -215,9 +215,13 @@ impl Raise<'_> {
         result.map(|it| self.seen_as(it, dims))
     }
 
-    /// The axes in another order.
+    /// The axes in another order, if there are so many.
     pub(super) fn permute(&mut self, x: &Value, order: &[usize]) -> Result<Value, Fault> {
         let dims = self.dims(x)?;
+        if order.len() != dims.len() {
+            let count = order.len();
+            return Err(Fault::new(format!("its operand is {dims:?}, which has not {count} axes")));
+        }
         if let Some(constant) = self.known(x)? {
             return self.keep(constant.permuted(order));
         }
