@@ -1,7 +1,7 @@
 //! Layers, whole networks and compiling, each way beside the others in one run: native code for this machine,
 //! code for any x86-64, the reference.
 //!
-//! `cargo bench --bench speed [-- PART-OF-A-NAME]`, such as `layers/conv` or `compile`.
+//! `cargo bench --bench speed [-- [--quick] [PART-OF-A-NAME]]`, such as `layers/conv` or `compile`.
 
 #[path = "speed/compare.rs"]
 mod compare;

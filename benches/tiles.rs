@@ -1,8 +1,8 @@
 //! How near tiles come to what the machine's multipliers can do: GFLOP/s of whole layers on one
 //! thread, and percent of a peak measured in the same rounds.
 //!
-//! `cargo bench --bench tiles [-- PART-OF-A-NAME]`. *Hot* uses the same weights every time; *cold*
-//! takes others, so that they come from memory as they do in a large network.
+//! `cargo bench --bench tiles [-- [--quick] [PART-OF-A-NAME]]`. *Hot* uses the same weights every time; *cold*
+//! takes others, so that they come from memory as they do in a large network. `--quick` looks only a few times.
 
 #[path = "tiles/layer.rs"]
 mod layer;
@@ -16,6 +16,8 @@ use machine::{Form, Machine, huge};
 use netc::codegen::tile::{Address, Instr, Operand, Pointer, Tile, Vector};
 
 const ROUNDS: usize = 12;
+/// Rounds with `--quick`.
+const FEW: usize = 2;
 /// Runs of one kind in a row, so that activations are where the layer before would leave them.
 const AGAIN: usize = 4;
 const LAYERS: &[(&str, Layer)] = &[
@@ -45,11 +47,13 @@ const fn conv(channels: usize, out: usize, size: usize, window: usize, stride: u
 }
 
 fn main() {
-    let filter = std::env::args().skip(1).find(|it| !it.starts_with('-')).unwrap_or_default();
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let filter = args.iter().find(|it| !it.starts_with('-')).map_or("", |it| it);
+    let rounds = if args.iter().any(|it| it == "--quick") { FEW } else { ROUNDS };
     let mut machine = Machine::default();
     let weights = huge(40 << 20);
     println!("{:28}{:>8} {:>18} {:>18} {:>18}", "layer", "tile", "hot", "cold", "portable, hot");
-    for (name, layer) in LAYERS.iter().filter(|it| it.0.contains(&filter)) {
+    for (name, layer) in LAYERS.iter().filter(|it| it.0.contains(filter)) {
         let mut wide = Work::new(layer, Form::Avx2, &mut machine);
         let mut portable = Work::new(layer, Form::Portable, &mut machine);
         let mut peak = Peak::new(&mut machine);
@@ -58,7 +62,7 @@ fn main() {
             best[which] = if seconds < best[which] { seconds } else { best[which] };
         };
         let copies = weights.len() / wide.weights;
-        for round in 0..ROUNDS {
+        for round in 0..rounds {
             keep(3, peak.seconds());
             for _ in 0..AGAIN {
                 keep(0, time(|| wide.run(&weights[..wide.weights])));

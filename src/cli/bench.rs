@@ -137,16 +137,19 @@ impl Machine {
     }
 
     fn text(&self) -> String {
-        let of = |rates: [f64; 2]| match self.threads {
-            1 => format!("{:.1}", rates[0]),
-            threads => format!("{:.1} on one thread, {:.1} on {threads}", rates[0], rates[1]),
+        let line = |what: &str, rates: [f64; 2], unit: &str| {
+            let all = match self.threads {
+                1 => String::new(),
+                threads => format!(" on one thread, {:.1} on {threads}", rates[1]),
+            };
+            format!("  {what:7} {:>10.1} {unit}{all}\n", rates[0])
         };
-        format!("  machine GFLOP/s {}; GB/s from memory {}\n", of(self.flops), of(self.bytes))
+        line("machine", self.flops, "GFLOP/s") + &line("", self.bytes, "GB/s from memory")
     }
 }
 
 /// The parts in which a measurement is shown.
-const PARTS: usize = 50;
+const PARTS: usize = 100;
 
 /// The times of at least so many runs over at least so long, sorted.
 fn measure(

@@ -39,8 +39,9 @@ impl Progress {
     pub(super) fn step(&self) {
         let due = self.style != Style::Hidden && self.begun.elapsed() > PATIENCE;
         if due && !self.shown.swap(true, Ordering::Relaxed) {
-            let bar = if self.style == Style::Coloured { "{bar:30.cyan}" } else { "{bar:30}" };
-            let template = format!("{{msg}} {bar} {{pos}}/{{len}}");
+            // Narrow enough for any terminal: a line that wraps is not wiped out whole.
+            let bar = if self.style == Style::Coloured { "{bar:20.cyan}" } else { "{bar:20}" };
+            let template = format!("{{msg}} {bar} {{percent:>3}} %");
             if let Ok(style) = ProgressStyle::with_template(&template) {
                 self.bar.set_style(style.progress_chars("█▌ "));
             }

@@ -114,21 +114,23 @@ fn reached(code: &[u8]) -> Vec<Instruction> {
     all
 }
 
-/// The features that a step's tiles may use: those of the target that their width needs.
+/// The features that a step's tiles may use: of AVX-512, only what wide tiles ask for. Where the target has no vectors
+/// for them, they are its own code.
 fn of_tiles(kernel: &Kernel, target: &[CpuidFeature]) -> Vec<CpuidFeature> {
+    use CpuidFeature::{AVX2, AVX512DQ, AVX512F, AVX512VL, FMA};
     let wide = match kernel {
         Kernel::Contract(it) => it.wide,
         Kernel::Depthwise(it) => it.wide,
         Kernel::Winograd(it) => it.cut.wide,
         Kernel::Pool(_) | Kernel::Loops(_) | Kernel::Suppress(_) => false,
     };
-    let has = |it: CpuidFeature| target.contains(&it);
-    let lanes = has(CpuidFeature::AVX2) && has(CpuidFeature::FMA);
-    let beyond = |it: &&CpuidFeature| format!("{it:?}").starts_with("AVX512");
-    if wide || !lanes {
+    let asked: &[CpuidFeature] = if wide { &[AVX512F, AVX512VL, AVX512DQ] } else { &[AVX2, FMA] };
+    if !asked.iter().all(|it| target.contains(it)) {
         return target.to_vec();
     }
-    target.iter().filter(|it| !beyond(it)).copied().collect()
+    let allowed =
+        |it: &&CpuidFeature| !format!("{it:?}").starts_with("AVX512") || asked.contains(it);
+    target.iter().filter(allowed).copied().collect()
 }
 
 /// Asserts that the code of a plan uses only what its target has; gives what it uses.

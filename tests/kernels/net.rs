@@ -12,6 +12,17 @@ pub(crate) struct Net {
     layers: usize,
 }
 
+/// An operator with arguments that it accepts.
+pub(crate) fn op(name: &str, args: &[(&str, Value)]) -> Op {
+    let given = |(name, value): &(&str, Value)| Given {
+        name: (*name).to_owned(),
+        value: value.clone(),
+        span: Span::default(),
+    };
+    let given: Vec<_> = args.iter().map(given).collect();
+    Op::parse(name, Span::default(), &given).unwrap().unwrap()
+}
+
 impl Net {
     pub(crate) fn new(input: &[usize]) -> (Net, NodeId) {
         let mut graph = Graph::new("net");
@@ -25,15 +36,7 @@ impl Net {
         args: &[(&str, Value)],
         operands: &[NodeId],
     ) -> NodeId {
-        let given: Vec<_> = args
-            .iter()
-            .map(|(name, value)| Given {
-                name: (*name).to_owned(),
-                value: value.clone(),
-                span: Span::default(),
-            })
-            .collect();
-        let op = Op::parse(name, Span::default(), &given).unwrap().unwrap();
+        let op = op(name, args);
         let shapes: Vec<Shape> =
             operands.iter().map(|&it| self.graph.node(it).shape.clone()).collect();
         let shapes: Vec<&Shape> = shapes.iter().collect();

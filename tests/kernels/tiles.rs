@@ -48,7 +48,7 @@ fn single_convolutions() {
 #[test]
 fn winograd_convolutions() {
     let mut cuts = std::collections::HashSet::new();
-    for seed in 1..=40 {
+    for seed in 1..=20 {
         let mut random = Random::seeded(seed);
         let channels = [16, 17, 24, 40, 133][random.between(0, 4)];
         let space = [random.between(1, 18), random.between(1, 18)];
@@ -77,7 +77,7 @@ fn winograd_convolutions() {
             cuts.extend(plan.winograd.iter().map(|it| cut(&it.1)));
         }
     }
-    assert!(cuts.len() >= 18, "only {cuts:?}");
+    assert!(cuts.len() >= 14, "only {cuts:?}");
 }
 
 #[test]
