@@ -26,8 +26,8 @@ use crate::weights::{Element, npz};
 /// Run once on pictures, arrays or random input
 ///
 /// A vector for each sample is shown as class scores, sorted and in per cent, if it comes out of a softmax, or out of
-/// a conv or fc that nothing came after: then the per cents are what softmax makes of it. --labels says that any
-/// vector is one; --top sorts other results too. Where --save, --boxes or --picture writes to standard output (-),
+/// a conv or fc that nothing but a mean came after: then the per cents are what softmax makes of it. --labels says that
+/// any vector is one; --top sorts other results too. Where --save, --boxes or --picture writes to standard output (-),
 /// the results are shown on standard error.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \

@@ -44,17 +44,19 @@ pub(super) fn is_softmax(graph: &Graph, mut node: NodeId) -> bool {
     false
 }
 
-/// Whether softmax makes shares of a value: it is one's already, or a weighted sum that nothing came after, at most the
-/// mean of its places.
+/// Whether softmax makes shares of a value: it is one's already, or a weighted sum, or the mean of such over its places,
+/// then with a relu between as SqueezeNet has it.
 pub(super) fn is_score(graph: &Graph, mut node: NodeId) -> bool {
+    let mut is_mean = false;
     while let Some(layer) = graph.layer(node) {
         match layer.op.entry().name {
             "softmax" | "logsoftmax" | "fc" | "conv" => return true,
-            "flatten" | "reshape" | "dropout" | "gap" | "bias" => {
-                node = graph.node(node).operands()[0];
-            }
+            "gap" => is_mean = true,
+            "relu" if is_mean => {}
+            "flatten" | "reshape" | "dropout" | "bias" => {}
             _ => return false,
         }
+        node = graph.node(node).operands()[0];
     }
     false
 }

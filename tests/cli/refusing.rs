@@ -244,13 +244,27 @@ fn labels_are_names_one_for_each_class() {
 #[test]
 fn per_cents_are_those_of_class_scores() {
     let shown = |end: &str, more: &[&str]| {
-        let net = SMALL.replace("fc(classes)", end);
+        let net = SMALL.replace("flatten -> fc(classes)", &format!("flatten -> {end}"));
+        let net = net.replace("flatten -> conv", "conv");
         fed(&[&["run", "-"], more].concat(), net.as_bytes()).exits(0).out
     };
-    for end in ["fc(classes)", "fc(classes) -> softmax", "fc(classes) -> dropout(0.5)"] {
+    let scores = [
+        "fc(classes)",
+        "fc(classes) -> softmax",
+        "fc(classes) -> dropout(0.5)",
+        "conv(3, 1) -> gap",
+        "conv(3, 1) -> relu -> gap",
+    ];
+    for end in scores {
         assert_eq!(shown(end, &[]).matches(" %").count(), 3, "{end}");
     }
-    for end in ["fc(classes) -> sigmoid", "fc(classes) -> tanh", "fc(classes) -> l2norm"] {
+    let others = [
+        "fc(classes) -> sigmoid",
+        "fc(classes) -> relu",
+        "fc(classes) -> l2norm",
+        "conv(3, 1) -> bn -> relu -> gap",
+    ];
+    for end in others {
         assert!(!shown(end, &[]).contains('%'), "{end}");
         let sorted = shown(end, &["--top", "2"]);
         assert!(!sorted.contains('%') && sorted.lines().count() == 4, "{end}: {sorted}");
