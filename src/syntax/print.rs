@@ -39,6 +39,9 @@ pub(super) fn print(ast: &Ast, text: Option<&str>) -> String {
     print.lines.finish()
 }
 
+/// Arguments that are so short stay on one line where a long label leaves them no room.
+const TOGETHER: usize = 40;
+
 struct Print<'a> {
     flat: Flat<'a>,
     /// The first trivia not yet printed.
@@ -437,6 +440,13 @@ impl Print<'_> {
             }
         }
         let all: Vec<_> = it.args.iter().map(|it| (it.span, self.flat.arg(it))).collect();
+        let texts: Option<Vec<&str>> = all.iter().map(|it| it.1.as_deref()).collect();
+        let line = texts.unwrap_or_default().join(", ");
+        let is_short = (1..=TOGETHER).contains(&line.chars().count());
+        if is_short && !self.is_interrupted(it.span.end) {
+            self.lines.push("(");
+            return self.nested(2, ")", |print| print.lines.push(&line));
+        }
         self.list(["(", ")"], it.span, &all, |print, i| {
             let Arg { name, value, .. } = &it.args[i];
             if let Some(name) = name {

@@ -1,9 +1,7 @@
 //! Lines under construction: indentation, and the columns of notes and comments.
 
-/// Lines are broken beyond this column where they can be; notes and comments may go on.
+/// Lines are broken beyond this column where they can be; comments may go on.
 pub(super) const WIDTH: usize = 100;
-/// Notes stand in a column only if they end before this one.
-const NOTE_WIDTH: usize = 124;
 
 #[derive(Debug, Default)]
 struct Line {
@@ -22,6 +20,20 @@ struct Line {
 impl Line {
     fn len(&self) -> usize {
         self.indent + self.text.chars().count()
+    }
+
+    /// How long it is with its note.
+    fn whole(&self) -> usize {
+        self.len() + self.note.as_ref().map_or(0, |it| 2 + it.chars().count())
+    }
+
+    /// Its note as a line of its own, if it does not fit and no comment would part from it.
+    fn spill(&mut self) -> Option<Line> {
+        if self.whole() <= WIDTH || self.comment.is_some() {
+            return None;
+        }
+        let indent = if self.text.starts_with("->") { self.indent } else { self.base + 2 };
+        Some(Line { indent, base: self.base, text: self.note.take()?, ..Line::default() })
     }
 
     fn is_blank(&self) -> bool {
@@ -167,12 +179,17 @@ impl Lines {
                 it.text.push_str(&format!(" {note}"));
             }
         }
+        let mut done = Vec::with_capacity(self.done.len());
+        for mut it in std::mem::take(&mut self.done) {
+            let spilt = it.spill();
+            done.push(it);
+            done.extend(spilt);
+        }
+        self.done = done;
         let runs = self.done.chunk_by_mut(|a, b| a.note.is_some() && b.note.is_some());
         for run in runs {
             let widest = run.iter().map(Line::len).max().unwrap_or(0);
-            let fits = run
-                .iter()
-                .all(|it| widest + 2 + it.note.as_ref().map_or(0, String::len) <= NOTE_WIDTH);
+            let fits = run.iter().all(|it| widest + it.whole() - it.len() <= WIDTH);
             for it in run {
                 if let Some(note) = it.note.take() {
                     let gap = if fits { widest - it.len() + 2 } else { 2 };
