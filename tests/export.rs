@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use netc::diag::{Source, Sources};
 use netc::elaborate::{self, Options};
-use netc::graph::{Graph, NodeId};
+use netc::graph::{Graph, NodeId, ParamId};
 use netc::onnx::export::Draft;
 use netc::onnx::{self, Imported};
 use netc::ops::Op;
@@ -86,12 +86,13 @@ fn bare(graph: &Graph) -> Graph {
     bare.expect("there is such a pass")
 }
 
-/// Operators, operands, parameters and shapes of a graph without layers that change nothing, whatever its
+/// Operators, operands, parameters (those that layers share by number) and shapes of a graph without layers that change nothing, whatever its
 /// layers are called; and inputs and results by name.
 fn skeleton(graph: &Graph) -> String {
     let graph = bare(graph);
     let order = graph.order();
     let numbers: HashMap<NodeId, usize> = order.iter().copied().zip(0..).collect();
+    let mut params = HashMap::new();
     let mut text = String::new();
     for &id in &order {
         let node = graph.node(id);
@@ -100,8 +101,11 @@ fn skeleton(graph: &Graph) -> String {
             None => write!(text, "{} = input {}", numbers[&id], node.path),
             Some(layer) => {
                 let name = layer.op.entry().name;
-                let params: Vec<_> =
-                    layer.params.iter().map(|&it| graph.param(it).shape.dims()).collect();
+                let number = |it: &ParamId| {
+                    let next = params.len();
+                    (*params.entry(*it).or_insert(next), graph.param(*it).shape.dims())
+                };
+                let params: Vec<_> = layer.params.iter().map(number).collect();
                 write!(text, "{} = {name} {operands:?} {params:?}", numbers[&id])
             }
         };

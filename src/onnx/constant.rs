@@ -100,6 +100,26 @@ pub fn element_name(element: i32) -> String {
 }
 
 impl Constant {
+    /// Whether both are one constant of the file, not only equal.
+    pub(super) fn is(&self, other: &Constant) -> bool {
+        let one = match (&self.data, &other.data) {
+            (Data::Real(Reals::Held(a)), Data::Real(Reals::Held(b))) => Arc::ptr_eq(a, b),
+            (Data::Real(Reals::Stored(a)), Data::Real(Reals::Stored(b))) => a == b,
+            (Data::Whole(a), Data::Whole(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        };
+        one && self.dims == other.dims
+    }
+
+    /// Whether another constant may be the same one: it lies in its file, or somebody else holds it too.
+    pub(super) fn may_be_common(&self) -> bool {
+        match &self.data {
+            Data::Real(Reals::Held(data)) => Arc::strong_count(data) > 1,
+            Data::Real(Reals::Stored(_)) => true,
+            Data::Whole(data) => Arc::strong_count(data) > 1,
+        }
+    }
+
     /// Real numbers; panics if there are not as many as the extents say.
     pub fn real(dims: Vec<usize>, data: Vec<f32>) -> Self {
         assert_eq!(dims.iter().product::<usize>(), data.len(), "as many values as {dims:?} say");

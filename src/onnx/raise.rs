@@ -95,6 +95,8 @@ pub(super) struct Raise<'a> {
     budget: Budget,
     /// Files beside the model, by name.
     beside: RefCell<HashMap<String, Store>>,
+    /// Constants of the file that several nodes read, once they are decoded: layers with common weights share them.
+    common: RefCell<HashMap<usize, Constant>>,
 }
 
 /// Raises a model, or says all that is wrong with it.
@@ -119,6 +121,7 @@ pub(super) fn raise(
         taken: Names::default(),
         budget: Budget::of(usize::try_from(model.store.bytes().count()).unwrap_or(usize::MAX)),
         beside: RefCell::default(),
+        common: RefCell::default(),
     };
     for (at, tensor) in model.graph.initializer.iter().enumerate() {
         raise.values.insert(&tensor.name, Some(Value::Stored(at)));
@@ -276,6 +279,17 @@ impl<'a> Raise<'a> {
     }
 
     fn stored(&self, at: usize) -> Result<Constant, Fault> {
+        if let Some(known) = self.common.borrow().get(&at) {
+            return Ok(known.clone());
+        }
+        let constant = self.decoded(at)?;
+        if self.model.is_common(at) {
+            self.common.borrow_mut().insert(at, constant.clone());
+        }
+        Ok(constant)
+    }
+
+    fn decoded(&self, at: usize) -> Result<Constant, Fault> {
         let tensor = &self.model.graph.initializer[at];
         if tensor.data_location != 1 {
             self.budget.spend(constant::cost_of(tensor)?)?;

@@ -27,6 +27,8 @@ pub(super) struct Model {
     pub(super) origin: String,
     /// Constants by name: their position among the graph's.
     pub(super) initializers: HashMap<String, usize>,
+    /// Whether several operands of nodes are the constant at a position.
+    common: Vec<bool>,
 }
 
 /// What a file says of an input.
@@ -88,12 +90,27 @@ pub(super) fn model(store: Store) -> Result<Model, Error> {
     }
     faults.truncate(FAULTS_MAX);
     match faults.is_empty() {
-        true => Ok(Model { store, stored, graph, opset, origin, initializers }),
+        true => {
+            let common = common(&graph, &initializers);
+            Ok(Model { store, stored, graph, opset, origin, initializers, common })
+        }
         false => Err(Error::Invalid(faults)),
     }
 }
 
+fn common(graph: &proto::Graph, initializers: &HashMap<String, usize>) -> Vec<bool> {
+    let mut reads = vec![0_usize; graph.initializer.len()];
+    let operands = graph.node.iter().flat_map(|it| &it.input);
+    operands.filter_map(|it| initializers.get(it)).for_each(|&at| reads[at] += 1);
+    reads.into_iter().map(|it| it > 1).collect()
+}
+
 impl Model {
+    /// Whether several operands of nodes are the constant at this position.
+    pub(super) fn is_common(&self, at: usize) -> bool {
+        self.common[at]
+    }
+
     /// The inputs that a caller gives: those that are not constants with a name in the list of inputs.
     pub(super) fn inputs(&self) -> Result<Vec<Declared>, Error> {
         let given = self.graph.input.iter().filter(|it| !self.initializers.contains_key(&it.name));

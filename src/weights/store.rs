@@ -71,6 +71,15 @@ pub struct Stored {
     range: Range<u64>,
 }
 
+/// Whether both are the same bytes of the same file.
+impl PartialEq for Stored {
+    fn eq(&self, other: &Stored) -> bool {
+        Arc::ptr_eq(&self.store.0, &other.store.0)
+            && self.element == other.element
+            && self.range == other.range
+    }
+}
+
 impl Stored {
     /// The tensor with this name, for messages, in a range of bytes of a file.
     pub fn new(store: &Store, name: &str, element: Element, range: Range<u64>) -> Stored {
