@@ -89,7 +89,7 @@ pub(super) fn options(
 
 /// Whether an input has as many samples as `--batch` says, if it says so.
 pub(super) fn check_batch(args: &NetArgs, graph: &Graph, cure: &str) -> Result<(), Stop> {
-    let Some(batch) = args.batch else { return Ok(()) };
+    let Some(batch) = args.batch.filter(|_| !graph.inputs().is_empty()) else { return Ok(()) };
     let shapes = graph.inputs().iter().map(|&it| (&graph.node(it).path, &graph.node(it).shape));
     if shapes.clone().any(|it| it.1.batch() == batch) {
         return Ok(());

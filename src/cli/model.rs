@@ -39,7 +39,7 @@ pub(super) fn read(terminal: &Terminal, path: &Path, args: &NetArgs) -> Result<S
         return Err(Stop::Command(fault));
     }
     if let Some(net) = &args.net {
-        let fault = format!("a model is one net, so `--net {net}` means nothing");
+        let fault = format!("a model is one net, so `--net {net}` means nothing: leave it out");
         return Err(Stop::Command(fault));
     }
     let bytes = files::positioned_with_room(path)?;
