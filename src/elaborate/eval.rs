@@ -340,6 +340,7 @@ impl<'a> Expander<'a> {
                 let message =
                     format!("`{}` does not take {} and {}", op.sign(), a.kind(), b.kind());
                 let help = match (op, a, b.float()) {
+                    (Math::Div, _, Some(0.0)) => "nothing can be divided by 0".to_owned(),
                     (Math::Div, Val::Flow(_), Some(k)) if 1.0 / k == (1e6 / k).round() / 1e6 => {
                         format!("write `{} * v`, which is the same", 1.0 / k)
                     }

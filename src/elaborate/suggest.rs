@@ -57,6 +57,9 @@ impl<'a> Expander<'a> {
                 _ => format!("{ours}: {}", entry.signature()),
             });
         }
+        if wanted != Wanted::Value && name.eq_ignore_ascii_case("sequential") {
+            return fault.help("layers in a row are `a -> b`; in `seq { a -> b }` their positions name the weights");
+        }
         let near = nearest(name, self.alike(frame, name, wanted));
         match near.map(|it| (it, Op::find(it))) {
             Some((near, Some(entry))) => {
@@ -95,7 +98,9 @@ impl<'a> Expander<'a> {
             own.map(|it| it.0).chain(declared.map(|it| it.0.as_str())).filter(alike).collect();
         known.sort_unstable();
         known.truncate(KNOWN_MAX);
-        if wanted != Wanted::Value {
+        if wanted == Wanted::Value {
+            known.extend(["true", "false"]);
+        } else {
             known.extend(Op::TABLE.iter().map(|it| it.name).filter(alike));
         }
         known
