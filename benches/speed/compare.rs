@@ -33,7 +33,7 @@ pub(crate) fn compare_runs(criterion: &mut Criterion, name: &str, net: &Net) {
     compare(criterion, name, ways);
 }
 
-/// Measures each way and prints how many times as long as the first the others take: least time against least
+/// Measures each way and prints how many times as long it takes as the first, or the first as it: least time against least
 /// time, since everything else that the machine does only adds.
 pub(crate) fn compare(criterion: &mut Criterion, name: &str, ways: Vec<Way<'_>>) {
     let mut group = criterion.benchmark_group(name);
@@ -56,7 +56,9 @@ pub(crate) fn compare(criterion: &mut Criterion, name: &str, ways: Vec<Way<'_>>)
     let measured = |it: &&(&str, f64)| it.1.is_finite();
     if let Some((first, base)) = least.first().filter(measured) {
         for (way, time) in least.iter().skip(1).filter(measured) {
-            println!("{name}: {way} takes {:.2} times as long as {first}", time / base);
+            let [slow, quick] = if time < base { [first, way] } else { [way, first] };
+            let ratio = if time < base { base / time } else { time / base };
+            println!("{name}: {slow} takes {ratio:.2} times as long as {quick}");
         }
     }
 }

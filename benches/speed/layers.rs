@@ -12,8 +12,9 @@ const LAYERS: &[(&str, &str, &str)] = &[
     ("depthwise 3x3 144 28x28", "144, 28, 28", "conv(144, 3, pad=1, groups=144) -> relu6"),
     ("deconv 2x2/2 64->32 28x28", "64, 28, 28", "deconv(32, 2, 2)"),
     ("fc 2048->1000", "2048", "fc(1000)"),
-    ("maxpool 3x3/2 64 56x56", "64, 56, 56", "maxpool(3, 2, pad=1)"),
-    ("gap 512 14x14", "512, 14, 14", "gap"),
+    // Pools are tiles behind a layer.
+    ("relu, maxpool 3x3/2 64 56x56", "64, 56, 56", "relu -> maxpool(3, 2, pad=1)"),
+    ("relu, gap 512 14x14", "512, 14, 14", "relu -> gap"),
     ("lrn 5 96 27x27", "96, 27, 27", "lrn(5)"),
     ("silu 64 56x56", "64, 56, 56", "silu"),
     ("softmax 1000", "1000", "softmax"),

@@ -144,7 +144,7 @@ impl Machine {
             };
             format!("  {what:7} {:>10.1} {unit}{all}\n", rates[0])
         };
-        line("machine", self.flops, "GFLOP/s") + &line("", self.bytes, "GB/s from memory")
+        line("machine", self.flops, "GFLOP/s") + &line("reading", self.bytes, "GB/s")
     }
 }
 
