@@ -16,6 +16,7 @@ mod eval;
 mod explain;
 mod forms;
 mod frame;
+mod input;
 mod limits;
 mod load;
 mod names;
