@@ -284,7 +284,7 @@ impl Graph {
     pub fn layer_mut(&mut self, id: NodeId) -> &mut Layer {
         match &mut self.nodes[id].kind {
             Kind::Layer(layer) => layer,
-            Kind::Input => panic!("an input is no layer"),
+            Kind::Input => panic!("an input is not a layer"),
         }
     }
 

@@ -144,7 +144,7 @@ impl Picture {
                 return Err("the picture is cut off".to_owned());
             }
             Some(ImageFormat::Png) if !has_whole_palette(bytes) => {
-                return Err("the palette is no list of colours of three bytes".to_owned());
+                return Err("the palette is not a list of colours of three bytes".to_owned());
             }
             Some(ImageFormat::Jpeg | ImageFormat::Png) => {}
             _ => return Err("this is neither PNG nor JPEG: convert it to .png or .jpg".to_owned()),

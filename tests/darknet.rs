@@ -101,7 +101,9 @@ fn every_cut_of_a_weights_file_is_refused() {
     assert!(layout.read(&whole[..20], Some(1)).is_ok(), "with a seed a file may hold no layer");
     assert!(layout.read(&whole[..100], Some(1)).is_err(), "but no part of one");
     let wild = file(&[-5, 77, 0, 0, 0], layout.len());
-    assert!(layout.read(&wild, None).expect_err("no version").contains("no Darknet weights file"));
+    assert!(
+        layout.read(&wild, None).expect_err("no version").contains("not a Darknet weights file")
+    );
 }
 
 #[test]
@@ -182,7 +184,7 @@ fn shortcuts_take_every_second_cell_and_the_channels_that_both_have() {
     ));
     assert_eq!(less.data, input.data.iter().map(|it| 2.0 * it).collect::<Vec<_>>());
     assert!(complaint(&net("[maxpool]\nsize=2\nstride=2\n[shortcut]\nfrom=0\n[upsample]\nstride=3\n[shortcut]\nfrom=0\n"))
-        .contains("no larger by a whole factor"));
+        .contains("not larger by a whole factor"));
 }
 
 #[test]
@@ -292,14 +294,14 @@ fn mistakes_have_their_line_and_say_what_is_wrong() {
     assert!(complaint("height=3\n").contains("before any section"));
     assert!(complaint("[convolutional]\n").contains("first section is `[convolutional]`"));
     assert!(complaint("[net]\nheight=3\n").contains("needs `height`, `width` and `channels`"));
-    assert!(complaint("[net\n").contains("no section"));
+    assert!(complaint("[net\n").contains("not a section"));
     assert!(complaint(&net("rubbish\n")).contains("neither a section nor an option"));
     assert!(complaint(&net("[convolutional]\nfilters=x\n")).contains("found `x`"));
     assert!(complaint(&net("[convolutional]\nfilters=0\n")).contains("at least 1"));
     assert!(complaint(&net("[convolutional]\nsize=9\n")).contains("covers 9x9 rows"));
     assert!(complaint(&net("[convolutional]\nxnor=1\n")).contains("`xnor=1` changes the result"));
-    assert!(complaint(&net("[route]\nlayers=0\n")).contains("does not stand before"));
-    assert!(complaint(&net("[route]\nlayers=-9\n")).contains("does not stand before"));
+    assert!(complaint(&net("[route]\nlayers=0\n")).contains("does not come before"));
+    assert!(complaint(&net("[route]\nlayers=-9\n")).contains("does not come before"));
     assert!(
         complaint(&net("[rnn]\noutput=3\n[lstm]\n[gru]\n")).contains("`[rnn]`, `[lstm]`, `[gru]`")
     );

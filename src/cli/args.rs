@@ -153,9 +153,9 @@ fn bytes(text: &str) -> Result<u64, String> {
         "K" | "k" => 10,
         "M" | "m" => 20,
         "G" | "g" => 30,
-        _ => return Err(format!("`{unit}` is no unit; K, M and G are")),
+        _ => return Err(format!("`{unit}` is not a unit; K, M and G are")),
     };
-    let number: u64 = digits.parse().map_err(|_| format!("`{digits}` is no number"))?;
+    let number: u64 = digits.parse().map_err(|_| format!("`{digits}` is not a number"))?;
     number.checked_mul(1 << shift).ok_or_else(|| format!("`{text}` is too large"))
 }
 

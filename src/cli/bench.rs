@@ -31,8 +31,8 @@ pub(super) struct Bench {
     /// The least time to measure for
     #[arg(long, value_name = "S", default_value = "1", value_parser = seconds)]
     seconds: Duration,
-    /// Also measure each step alone, on one thread, and hold it against what bounds it: multiply-adds, or reading
-    /// memory (of a step whose data lie in a cache the table says so)
+    /// Also measure each step alone, on one thread, and compare it with its limit: multiply-adds, or reading memory (the
+    /// table says where the data lie in a cache)
     #[arg(long)]
     per_layer: bool,
     /// How the figures are written

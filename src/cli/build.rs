@@ -67,7 +67,8 @@ pub(super) fn options(
     for input in given {
         if let Some(shape) = &input.shape {
             let Some(name) = &input.name else {
-                let fault = "`--input` with a shape names the input: --input image=1x3x224x224";
+                let fault =
+                    "`--input` with a shape needs the input's name: --input image=1x3x224x224";
                 return Err(Stop::Command(fault.to_owned()));
             };
             shapes.retain(|it| it.0 != *name);

@@ -11,7 +11,7 @@ use crate::elaborate::{self, Options};
 
 /// Find every mistake; print nothing if there is none
 ///
-/// Of an ONNX file it also says what is legal and a common reason for other results: padding on one side, pools
+/// For ONNX files it also points out legal choices that often explain why results differ: padding on one side, pools
 /// that round up, another epsilon, strides where the first ResNet has them.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  netc check models/*.net\n  \

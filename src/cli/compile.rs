@@ -26,7 +26,7 @@ pub(super) struct MachineArgs {
     /// For which processor: this one, one with AVX2 and no more, or any x86-64 (no AVX2 tiles)
     #[arg(long, value_enum, value_name = "CPU", default_value = "native")]
     cpu: CpuName,
-    /// Nothing that reassociates sums, such as Winograd's algorithm
+    /// Use no algorithm that reassociates sums, such as Winograd's
     #[arg(long)]
     exact: bool,
     /// Store weights of fc layers and 1x1 convolutions as f16: half their memory, rounded to 11 bits

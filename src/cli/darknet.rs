@@ -60,7 +60,7 @@ pub(super) fn weights(
 ) -> Result<Weights, Stop> {
     let Some(layout) = layout else {
         let fault = format!(
-            "`{}` holds numbers without names, which fit the `.cfg` file that they were trained with only",
+            "`{}` holds unnamed numbers; they can only be loaded with the `.cfg` file that they were trained with",
             files::name(path)
         );
         return Err(Stop::Command(fault));

@@ -36,7 +36,8 @@ impl Explain {
                 "`netc ops` lists the layers; codes stand in brackets in diagnostics".to_owned()
             }
         };
-        let fault = format!("`{}` is no layer and no code of a diagnostic; {hint}", self.subject);
+        let fault =
+            format!("`{}` is neither a layer nor the code of a diagnostic; {hint}", self.subject);
         Err(Stop::Command(fault))
     }
 }

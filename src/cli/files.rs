@@ -126,7 +126,7 @@ pub(super) fn lines(terminal: &Terminal, path: &Path) -> Result<Vec<String>, Sto
             terminal,
             path,
             "broken-input",
-            "this is no text of one name a line".to_owned(),
+            "this is not a text with one name a line".to_owned(),
         )
     })?;
     Ok(said.lines().map(|it| it.trim().to_owned()).collect())

@@ -16,7 +16,7 @@ use crate::weights::{self, Weights};
 /// Turn a model (.onnx, .cfg) into .net text and .safetensors weights
 ///
 /// Writes NAME.net and NAME.safetensors into a folder, NAME being the model's. What the model repeats
-/// becomes blocks, layers keep their names where those say something, and every tensor of the weights file
+/// becomes blocks, layers keep their names where they are meaningful, and every tensor of the weights file
 /// has the path of its parameter in the text. Before anything is written the text is read again: it must describe
 /// the same net, operator by operator.
 #[derive(Debug, Args)]
@@ -48,7 +48,7 @@ impl Import {
         let is_model = model::is_model(&self.file);
         if !is_model && !darknet::is_network(&self.file) {
             let name = files::name(&self.file);
-            let fault = format!("`{name}` is no model to import; .onnx and .cfg files are");
+            let fault = format!("`{name}` cannot be imported; .onnx and .cfg files can");
             return Err(Stop::Command(fault));
         }
         if is_model && self.weights.is_some() {

@@ -30,7 +30,7 @@ pub(super) struct InputArgs {
     /// Divides each channel afterwards: --std 0.229,0.224,0.225
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', value_parser = positive)]
     std: Vec<f32>,
-    /// What a full channel is: 1 (the default), or 255 for nets that take bytes
+    /// The value of a fully saturated channel: 1 (the default), or 255 for nets that take bytes
     #[arg(long, value_name = "NUMBER", value_parser = positive)]
     scale: Option<f32>,
     /// The order of a picture's channels (default: rgb)
@@ -42,7 +42,7 @@ pub(super) struct InputArgs {
     /// Cut out the middle of a picture rather than squeeze all of it into the input
     #[arg(long)]
     crop: bool,
-    /// Put all of a picture into the middle of grey, in its proportions, as Darknet does
+    /// Fit the whole picture, keep its proportions and pad with grey, as Darknet does
     #[arg(long, conflicts_with_all = ["crop", "resize"])]
     letterbox: bool,
 }

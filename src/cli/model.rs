@@ -250,7 +250,7 @@ fn beside(folder: &Path, name: &str) -> Result<Box<dyn Bytes>, String> {
         return refuse("has several names on the disk");
     }
     if !about.is_file() {
-        return refuse("is no file");
+        return refuse("is not a file");
     }
     files::opened(file, about).map_err(failed)
 }

@@ -49,7 +49,7 @@ pub(super) struct Run {
     /// Write the first output that is a picture, a map of 1 or 3 channels, as a .png or .jpg file
     #[arg(long, value_name = "F.png")]
     picture: Option<PathBuf>,
-    /// What a full channel of that picture is: 1, or 255 for nets that give bytes
+    /// The value of a fully saturated channel of that picture: 1, or 255 for nets that give bytes
     #[arg(long, value_name = "N", default_value_t = 1.0, requires = "picture", value_parser = positive)]
     full: f32,
     /// How the outputs are written

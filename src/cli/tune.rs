@@ -85,7 +85,7 @@ fn read(path: &Path) -> Result<Result<Map<String, Value>, String>, Stop> {
     let bytes = files::bytes(path)?;
     let whole: Value = match serde_json::from_slice(&bytes) {
         Ok(whole) => whole,
-        Err(fault) => return Ok(Err(format!("the file of choices is no JSON: {fault}"))),
+        Err(fault) => return Ok(Err(format!("the file of choices is not JSON: {fault}"))),
     };
     if whole.get("schema") != Some(&json!(1)) {
         return Ok(Err("the file of choices has no `\"schema\": 1`".to_owned()));
@@ -108,7 +108,7 @@ fn known(entries: &Map<String, Value>, plan: &Plan) -> Result<Choices, String> {
             let names: Vec<_> =
                 choice.candidates.iter().map(|it| format!("`{}`", it.name)).collect();
             return Err(format!(
-                "`{name}` is no candidate for `{key}`; there are {}. Remove the entry to measure anew",
+                "`{name}` is not a candidate for `{key}`; there are {}. Remove the entry to measure anew",
                 names.join(", ")
             ));
         }

@@ -225,7 +225,7 @@ impl<'a> Builder<'a> {
             Some(&Some(value)) => Ok(value),
             Some(None) => self.fail(
                 "broken-model",
-                "a head before has no result to go on from",
+                "the layer before is a detection head, which gives no map to continue from",
                 Some("put a `[route]` between them".to_owned()),
             ),
         }
@@ -243,7 +243,7 @@ impl<'a> Builder<'a> {
                 None,
             ),
             None => {
-                let message = format!("layer {number} does not stand before layer {}", self.at);
+                let message = format!("layer {number} does not come before layer {}", self.at);
                 let help = "negative numbers count back from this layer, others from 0".to_owned();
                 self.fail("broken-model", message, Some(help))
             }

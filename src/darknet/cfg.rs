@@ -94,7 +94,7 @@ pub(super) fn read(file: FileId, text: &str) -> Result<Vec<Section>, Diagnostics
         }
         if let Some(head) = word.strip_prefix('[') {
             let Some(name) = head.strip_suffix(']').filter(|it| !it.is_empty()) else {
-                let message = format!("`{word}` is no section");
+                let message = format!("`{word}` is not a section");
                 faults.push(
                     Diagnostic::error("broken-model", span, message)
                         .help("write `[convolutional]`"),

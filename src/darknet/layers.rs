@@ -330,7 +330,7 @@ fn fitted(
     let step = columns / width;
     if step == 0 || step != rows / height {
         let message = format!(
-            "a shortcut of {found} to {wanted}: the earlier map is no larger by a whole factor"
+            "a shortcut of {found} to {wanted}: the earlier map is not larger by a whole factor"
         );
         return to.fail("broken-model", message, None);
     }

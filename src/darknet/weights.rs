@@ -99,7 +99,7 @@ fn header(bytes: &[u8]) -> Result<(usize, bool), String> {
     let [major, minor] = [major, minor].map(i32::from_le_bytes);
     if major < 0 || minor < 0 {
         return Err(format!(
-            "this is no Darknet weights file: its version would be {major}.{minor}"
+            "this is not a Darknet weights file: its version would be {major}.{minor}"
         ));
     }
     let is_transposed = major > 1000 || minor > 1000;

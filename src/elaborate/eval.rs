@@ -153,7 +153,7 @@ impl<'a> Expander<'a> {
         let mut frame = Frame::new(global.file, None, String::new());
         let mut val = self.eval(&mut frame, value);
         if matches!(val, Val::Flow(_)) {
-            let message = format!("the constant `{name}` is no number, word, string or list");
+            let message = format!("the constant `{name}` is not a number, word, string or list");
             self.report(Diagnostic::error("wrong-kind", value.span, message));
             val = Val::Poison;
         }

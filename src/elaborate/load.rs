@@ -209,7 +209,7 @@ impl Loader<'_> {
         };
         let text = name.text.as_str();
         if text.starts_with(['/', '\\']) || text.contains([':', '\\', '\0']) {
-            let message = format!("`{text}` is no relative path with `/`");
+            let message = format!("`{text}` is not a relative path with `/`");
             return fault(
                 message,
                 "write the path from this file's folder, as in \"blocks/vgg.net\"",

@@ -189,7 +189,7 @@ impl<'a> Expander<'a> {
         let mut frame = Frame::new(0, None, String::new());
         match self.eval(&mut frame, value) {
             Val::Flow(_) => {
-                let message = format!("`{}` is no value for a parameter", set.text);
+                let message = format!("`{}` is not a value for a parameter", set.text);
                 self.report(Diagnostic::error("wrong-kind", set.span, message));
                 Val::Poison
             }

@@ -119,7 +119,7 @@ fn from_attributes(step: &Step<'_>) -> Result<Constant, Fault> {
     match attribute.name.as_str() {
         "value" => {
             let tensor =
-                attribute.t.as_ref().ok_or_else(|| Fault::new("its value is no tensor"))?;
+                attribute.t.as_ref().ok_or_else(|| Fault::new("its value is not a tensor"))?;
             match tensor.data_location {
                 0 => step.model.decode(tensor),
                 _ => Err(Fault::new("its value lies outside the file")),
@@ -137,8 +137,9 @@ fn from_attributes(step: &Step<'_>) -> Result<Constant, Fault> {
 
 /// Whole numbers as extents, if they have at most `left` elements together.
 fn extents(list: &Constant, left: usize) -> Result<Vec<usize>, Fault> {
-    let wrong =
-        || Fault::new("its extents are no whole numbers of at least 0, or far too many elements");
+    let wrong = || {
+        Fault::new("its extents are not whole numbers of at least 0, or make far too many elements")
+    };
     let dims: Option<Vec<usize>> =
         list.ints().and_then(|it| it.iter().map(|&it| usize::try_from(it).ok()).collect());
     let dims = dims.filter(|it| it.len() <= crate::shape::Shape::RANK_MAX).ok_or_else(wrong)?;
@@ -154,7 +155,7 @@ fn of_shape(step: &Step<'_>, shape: &Constant, left: usize) -> Result<Constant, 
     let dims = extents(shape, left / constant::cost(value.element, 1))?;
     let count = dims.iter().product();
     let data = match &value.data {
-        _ if value.len() != 1 => return Err(Fault::new("its value is no single number")),
+        _ if value.len() != 1 => return Err(Fault::new("its value is not a single number")),
         Data::Real(data) => Data::real(vec![data.get()[0]; count]),
         Data::Whole(data) => Data::Whole(Arc::new(vec![data[0]; count])),
     };
@@ -232,7 +233,7 @@ fn range(
     step: &Constant,
     left: usize,
 ) -> Result<Constant, Fault> {
-    let wrong = || Fault::new("its bounds are no numbers, or far too many between them");
+    let wrong = || Fault::new("its bounds are not numbers, or far too many lie between them");
     if let (Some(&[start]), Some(&[limit]), Some(&[step])) =
         (start.ints(), limit.ints(), step.ints())
     {
@@ -275,7 +276,7 @@ fn choose(
     let (a, b) = stretched(a, b, left)?;
     let (condition, a) = stretched(condition, &a, left)?;
     let (_, b) = stretched(&a, &b, left)?;
-    let which = condition.ints().ok_or_else(|| Fault::new("its condition is no truth value"))?;
+    let which = condition.ints().ok_or_else(|| Fault::new("its condition is not a truth value"))?;
     let data = match (&a.data, &b.data) {
         (Data::Whole(a), Data::Whole(b)) => {
             let pairs = which.iter().zip(a.iter().zip(b.iter()));
@@ -347,7 +348,7 @@ fn map(x: &Constant, f: impl Fn(f32) -> f32) -> Constant {
 }
 
 fn whole_map(x: &Constant, f: impl Fn(i64) -> i64) -> Result<Constant, Fault> {
-    let data = x.ints().ok_or_else(|| Fault::new("its operand is no whole number"))?;
+    let data = x.ints().ok_or_else(|| Fault::new("its operand is not a whole number"))?;
     Ok(Constant {
         data: Data::Whole(Arc::new(data.iter().map(|&it| f(it)).collect())),
         ..x.clone()

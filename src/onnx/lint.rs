@@ -93,7 +93,7 @@ fn rounded_up(layers: &[Layer<'_>]) -> Option<Diagnostic> {
         "pool-ceil",
         &found.collect::<Vec<_>>(),
         "pools round their extents up, as Caffe does",
-        "keep `ceil=true`: rounded down, the last rows and columns would not be read and what follows be smaller",
+        "keep `ceil=true`: rounded down, the last rows and columns would be ignored, and later maps would be smaller",
     )
 }
 

@@ -125,7 +125,7 @@ impl Model {
             }
             let tensor = input.r#type.as_ref().and_then(|it| it.tensor_type.as_ref());
             let Some(tensor) = tensor else {
-                let message = format!("the input `{}` is no tensor", input.name);
+                let message = format!("the input `{}` is not a tensor", input.name);
                 return Err(Error::Invalid(vec![message]));
             };
             let dims = tensor.shape.as_ref().map(|shape| shape.dim.iter().map(extent).collect());
@@ -157,7 +157,7 @@ pub(super) fn outside(
     let number = |key: &str, fallback: u64| match entry(key) {
         None => Ok(fallback),
         Some(text) => text.parse::<u64>().map_err(|_| {
-            Fault::new(format!("the tensor `{}` has {key} {text:?}, no number", tensor.name))
+            Fault::new(format!("the tensor `{}` has {key} {text:?}, not a number", tensor.name))
         }),
     };
     let location = entry("location").unwrap_or_default();

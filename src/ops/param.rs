@@ -105,7 +105,7 @@ impl Param {
         let extents: Option<Vec<usize>> =
             self.shape.iter().map(|&it| usize::try_from(it).ok().filter(|it| *it >= 1)).collect();
         let extents = extents.ok_or_else(|| {
-            let message = format!("{:?} is no list of extents", self.shape);
+            let message = format!("{:?} is not a list of extents", self.shape);
             Violation::new("C1", message).help("extents are at least 1")
         })?;
         sized("C1", "the value", &[vec![self.batch], extents].concat())

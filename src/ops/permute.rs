@@ -45,7 +45,7 @@ impl Operator for Permute {
         if sorted != (0..input.rank() as i64).collect::<Vec<_>>() {
             let last = input.rank().saturating_sub(1);
             let message =
-                format!("{:?} is no order of the axes 0 to {last} of {input}", self.order);
+                format!("{:?} is not an order of the axes 0 to {last} of {input}", self.order);
             return Err(Violation::new("C1", message).help("name every axis once, the batch as 0"));
         }
         let dims: Vec<usize> = self.order.iter().map(|&it| input.dims()[it as usize]).collect();

@@ -53,7 +53,7 @@ impl Operator for Reshape {
         let input = inputs[0];
         let free = self.shape.iter().filter(|it| **it == -1).count();
         if free > 1 || self.shape.iter().any(|it| *it < 1 && *it != -1) {
-            let message = format!("{:?} is no list of extents", self.shape);
+            let message = format!("{:?} is not a list of extents", self.shape);
             return Err(
                 Violation::new("C1", message).help("extents are at least 1; at most one is -1")
             );

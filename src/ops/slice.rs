@@ -70,7 +70,7 @@ impl Operator for Slice {
         let Some((from, to)) = self.range(extent) else {
             let to = self.to.map_or("the end".to_owned(), |it| it.to_string());
             let message = format!(
-                "from {} to {to} is no part of axis {along} with extent {extent}",
+                "from {} to {to} is not a part of axis {along} with extent {extent}",
                 self.from
             );
             return Err(Violation::new("C2", message).help(format!(

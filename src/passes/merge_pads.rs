@@ -38,7 +38,7 @@ pub(super) fn run(graph: &mut Graph, why: &mut Why) {
 fn merged(graph: &Graph, why: &Why, id: NodeId, user: NodeId) -> Result<Conv, String> {
     let layer = graph.layer(user).expect("only layers read");
     let Op::Conv(conv) = &layer.op else {
-        return Err(format!("{} ({}) is no convolution", why.name(user), layer.op.entry().name));
+        return Err(format!("{} ({}) is not a convolution", why.name(user), layer.op.entry().name));
     };
     let from = graph.operand_shapes(id)[0];
     let padded = &graph.node(id).shape;

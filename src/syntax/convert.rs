@@ -370,7 +370,7 @@ impl Convert<'_> {
             self.diagnostics.push(Diagnostic::error("name-length", span, message));
         }
         super::unescape(raw).unwrap_or_else(|escape| {
-            let message = format!("`{escape}` is no escape");
+            let message = format!("`{escape}` is not an escape");
             self.error(span, message, r#"known are \" \\ \n \r \t and \u{1f600}"#);
             String::new()
         })

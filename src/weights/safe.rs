@@ -38,7 +38,7 @@ pub(super) fn read(store: Store, count: usize) -> Result<(Vec<Entry>, Data), Str
         SafeTensorError::TensorInvalidInfo => {
             "a tensor's range of bytes does not fit its shape and element type".to_owned()
         }
-        other => format!("this is no safetensors file: {other}"),
+        other => format!("this is not a safetensors file: {other}"),
     })?;
     if metadata.data_len() != count - data {
         return Err(misfit(&named, count - data));

@@ -87,7 +87,7 @@ fn boxes_want_a_detector_and_a_picture() {
             vec!["run", &cfg, "--weights", &numbers, "--input", &image, "--boxes", "found.gif"],
             ".png and .jpg",
         ),
-        (vec!["run", &small, "--weights", &numbers], "without names"),
+        (vec!["run", &small, "--weights", &numbers], "unnamed numbers"),
         (vec!["run", &cfg, "--net", "A"], "one net"),
         (vec!["run", &cfg, "--input", &image, "--letterbox", "--crop"], "cannot be used"),
     ];

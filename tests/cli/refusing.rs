@@ -235,7 +235,7 @@ fn labels_are_names_one_for_each_class() {
     let run = |labels: &[u8]| netc(&["run", &net, "--labels", &folder.write("l.txt", labels)]);
     for labels in [&b"\x7fELF\x02\x01\0\0"[..], b"a\nb\x1b[31m\nc\n", b"a\n\xff\xfe\n"] {
         let done = run(labels).exits(1);
-        assert!(done.err.contains("this is no text") && done.err.len() < 300, "{}", done.err);
+        assert!(done.err.contains("this is not a text") && done.err.len() < 300, "{}", done.err);
     }
     assert!(run(b"a\nb\n").exits(0).err.contains("there are 2 labels for 3 values"));
     assert!(!run(b"a\r\nb\nc d\n").exits(0).err.contains("label"));

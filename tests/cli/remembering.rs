@@ -122,13 +122,13 @@ fn a_broken_file_of_choices_says_so() {
     let net = folder.write("a.net", WIDE);
     let key = "[1, 3, 12, 12] to [1, 40, 12, 12], kernel 3x3, 8 lanes";
     let cases = [
-        (String::new(), "no JSON"),
+        (String::new(), "not JSON"),
         ("{\"schema\": 2, \"choices\": {}}".to_owned(), "schema"),
         ("{\"schema\": 1, \"choices\": []}".to_owned(), "no object `choices`"),
         (json!({"schema": 1, "choices": {key: 3}}).to_string(), "no text `choice`"),
         (
             json!({"schema": 1, "choices": {key: {"choice": "tile 9x9"}}}).to_string(),
-            "`tile 9x9` is no candidate",
+            "`tile 9x9` is not a candidate",
         ),
     ];
     for (text, says) in cases {

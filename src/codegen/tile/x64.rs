@@ -186,7 +186,7 @@ macro_rules! vectors {
                     Arithmetic::Div => with_operand!(vdivps, dst, a, b),
                     Arithmetic::And => with_operand!(vandps, dst, a, b),
                     Arithmetic::Power => {
-                        let Operand::Vector(b) = b else { panic!("an exponent is no memory") };
+                        let Operand::Vector(b) = b else { panic!("an exponent is not memory") };
                         assert_ne!(dst, a, "an exponent is added to what stays");
                         self.asm.vpslld($register(dst), $register(b), 23)?;
                         self.asm.vpaddd($register(dst), $register(dst), $register(a))

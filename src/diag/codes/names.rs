@@ -61,7 +61,7 @@ pub(super) const CODES: &[Code] = &[
     },
     Code {
         name: "not-a-layer",
-        sentence: "something that is no layer stands where a step is wanted",
+        sentence: "something that is not a layer stands where a step is wanted",
         explanation: "After `->` comes a layer, a block, a shared instance, a branch or `seq`. A value can only begin a chain.",
         bad: "net A {\n  input x: f32[N, 3, 8, 8]\n  a = conv(4, 3)\n  x -> a\n  output y\n}\n",
         good: "net A {\n  input x: f32[N, 3, 8, 8]\n  a = conv(4, 3)\n  a -> relu\n  output y\n}\n",
@@ -103,7 +103,7 @@ pub(super) const CODES: &[Code] = &[
     },
     Code {
         name: "use-path",
-        sentence: "a path of `use` leads out of the folder, or is no relative path",
+        sentence: "a path of `use` leads out of the folder, or is not a relative path",
         explanation: "Paths are relative to the file that uses them, with `/` between names; none is absolute and none leaves the folder of the first file.",
         bad: "use \"/etc/blocks.net\"\nnet A {\n  input x: f32[N, 3, 8, 8]\n  conv(4, 3)\n  output y\n}\n",
         good: "net A {\n  input x: f32[N, 3, 8, 8]\n  conv(4, 3)\n  output y\n}\n",

@@ -15,7 +15,7 @@ pub(super) const CODES: &[Code] = &[
     },
     Code {
         name: "broken-weights",
-        sentence: "a file is no weights file, or a damaged one",
+        sentence: "a file is not a weights file, or it is damaged",
         explanation: "Weights are read from `.safetensors` and `.npz` files. Sizes and positions that a file states \
             are held against the file before anything is read.",
         bad: "",
@@ -23,7 +23,7 @@ pub(super) const CODES: &[Code] = &[
     },
     Code {
         name: "broken-tuning",
-        sentence: "a file given to `--tune` is no file of choices, or chooses what there is not",
+        sentence: "a file given to `--tune` is not a file of choices, or it chooses what does not exist",
         explanation: "`--tune FILE` takes kernels as FILE says and adds what it lacks. An entry names one of the \
             candidates for what its key describes; remove an entry, or the file, to measure anew.",
         bad: "",

@@ -153,7 +153,7 @@ fn clip(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
         let bound = raise.optional(step.optional(at))?;
         bound
             .map(|it| {
-                it.scalar().ok_or_else(|| Fault::new(format!("`{name}` is no single number")))
+                it.scalar().ok_or_else(|| Fault::new(format!("`{name}` is not a single number")))
             })
             .transpose()
     };

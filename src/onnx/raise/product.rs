@@ -20,7 +20,7 @@ fn gemm(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
     let a = match dims.len() {
         2 => a.clone(),
         // Before version 7 the operand was flattened.
-        0 | 1 => return Err(Fault::new(format!("its first operand is {dims:?}, no matrix"))),
+        0 | 1 => return Err(Fault::new(format!("its first operand is {dims:?}, not a matrix"))),
         _ => raise.reshape(a, &[dims[0], dims[1..].iter().product()])?,
     };
     let a = if step.flag("transA") { raise.permute(&a, &[1, 0])? } else { a };
@@ -31,7 +31,7 @@ fn gemm(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
     } else {
         let mut weight = raise.constant(b)?;
         if weight.dims.len() != 2 {
-            return Err(Fault::new(format!("its weight is {:?}, no matrix", weight.dims)));
+            return Err(Fault::new(format!("its weight is {:?}, not a matrix", weight.dims)));
         }
         if !step.flag("transB") {
             weight = weight.permuted(&[1, 0]);
@@ -79,7 +79,7 @@ fn matmul(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
     let (a, b) = (step.input(0)?, step.input(1)?);
     let (left, right) = (raise.dims(a)?, raise.dims(b)?);
     if left.is_empty() || right.is_empty() {
-        return Err(Fault::new("a scalar is no matrix"));
+        return Err(Fault::new("a scalar is not a matrix"));
     }
     // A vector on the left is one row, on the right one column; the axis goes again afterwards.
     let rows = if left.len() == 1 { vec![1, left[0]] } else { left.clone() };

@@ -499,7 +499,7 @@ fn gather(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
     let dims = raise.dims(x)?;
     let axis = Step::axis(step.int("axis").unwrap_or(0), dims.len())?;
     let indices = raise.constant(step.input(1)?)?;
-    let list = indices.ints().ok_or_else(|| Fault::new("its indices are no whole numbers"))?;
+    let list = indices.ints().ok_or_else(|| Fault::new("its indices must be whole numbers"))?;
     let positions =
         list.iter().map(|&it| Step::axis(it, dims[axis])).collect::<Result<Vec<_>, _>>()?;
     let shown = [&dims[..axis], &indices.dims, &dims[axis + 1..]].concat();
@@ -539,7 +539,7 @@ fn map_dims(raise: &Raise<'_>, step: &Step<'_>) -> Result<([usize; 4], usize), F
 fn depth_to_space(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
     let ([n, c, h, w], s) = map_dims(raise, step)?;
     if !c.is_multiple_of(s * s) {
-        return Err(Fault::new(format!("{c} channels are no multiple of {}", s * s)));
+        return Err(Fault::new(format!("{c} channels are not a multiple of {}", s * s)));
     }
     let depth = c / (s * s);
     let (cut, order) = match step.text("mode") {
@@ -555,7 +555,7 @@ fn depth_to_space(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, 
 fn space_to_depth(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
     let ([n, c, h, w], s) = map_dims(raise, step)?;
     if !h.is_multiple_of(s) || !w.is_multiple_of(s) {
-        return Err(Fault::new(format!("{h}x{w} is no multiple of {s}")));
+        return Err(Fault::new(format!("{h}x{w} is not a multiple of {s}")));
     }
     let x = raise.reshape(step.input(0)?, &[n, c, h / s, s, w / s, s])?;
     let x = raise.permute(&x, &[0, 3, 5, 1, 2, 4])?;

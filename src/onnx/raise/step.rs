@@ -86,7 +86,7 @@ impl Step<'_> {
         extents.filter(|it| it.len() == count).map(Some).ok_or_else(|| {
             let list = &list[..list.len().min(16)];
             Fault::new(format!(
-                "`{name}` is {list:?}, no list of {count} numbers of at least {least}"
+                "`{name}` is {list:?}, not a list of {count} numbers of at least {least}"
             ))
         })
     }
@@ -94,9 +94,9 @@ impl Step<'_> {
     /// The axis that a number names.
     pub(in crate::onnx) fn axis(axis: i64, rank: usize) -> Result<usize, Fault> {
         let at = if axis < 0 { axis.checked_add(rank as i64) } else { Some(axis) };
-        at.and_then(|it| usize::try_from(it).ok())
-            .filter(|it| *it < rank)
-            .ok_or_else(|| Fault::new(format!("axis {axis} is no axis of a value of rank {rank}")))
+        at.and_then(|it| usize::try_from(it).ok()).filter(|it| *it < rank).ok_or_else(|| {
+            Fault::new(format!("axis {axis} is not an axis of a value of rank {rank}"))
+        })
     }
 
     /// The axes that numbers name, each once, sorted.

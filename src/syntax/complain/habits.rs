@@ -114,7 +114,7 @@ fn after_step(token: &str, rest: &str) -> Option<Answer> {
         "[" => say("there is no indexing", "take a list apart with `for x in list { .. }`"),
         ":" => say(
             "a label is one name",
-            "put it into quotes if it is no plain name: `\"a.b\": layer`",
+            "put it into quotes if it is not a plain name: `\"a.b\": layer`",
         ),
         "elif" | "elsif" | "elseif" => {
             say(format!("`{token}` is not a word of the language"), foreign_word(token)?)
