@@ -292,6 +292,14 @@ fn the_first_yolo_is_read_cell_by_cell() {
 fn mistakes_have_their_line_and_say_what_is_wrong() {
     assert!(complaint("").contains("no section"));
     assert!(complaint("height=3\n").contains("before any section"));
+    for head in [
+        "region]\nanchors=1,2\nclasses=9",
+        "yolo]\nanchors=1,2\nclasses=9",
+        "detection]\nside=1\nclasses=9",
+    ] {
+        let found = complaint(&format!("[net]\ninputs=16\n[connected]\noutput=14\n[{head}\n"));
+        assert!(found.contains("needs a picture"), "{head}: {found}");
+    }
     assert!(complaint("[convolutional]\n").contains("first section is `[convolutional]`"));
     assert!(complaint("[net]\nheight=3\n").contains("needs `height`, `width` and `channels`"));
     assert!(complaint("[net\n").contains("not a section"));

@@ -60,16 +60,23 @@ pub(super) fn head(to: &mut Builder<'_>, read: Read) -> Result<(), Broken> {
     Ok(())
 }
 
+/// Rows and columns of the picture that the net reads.
+fn picture(to: &mut Builder<'_>) -> Result<[usize; 2], Broken> {
+    match *to.shape(to.graph.inputs()[0]).spatial() {
+        [rows, columns] => Ok([rows, columns]),
+        _ => to.fail("broken-model", "a detector needs a picture as input", None),
+    }
+}
+
 /// Pixels of the input between neighbouring cells of a map: one number, or rows and columns.
-fn stride(to: &Builder<'_>, map: NodeId) -> Vec<f32> {
-    let input = to.shape(to.graph.inputs()[0]);
-    let map = to.shape(map);
+fn stride(to: &mut Builder<'_>, map: NodeId) -> Result<Vec<f32>, Broken> {
+    let picture = picture(to)?;
     let ratio = |(&pixels, &cells): (&usize, &usize)| pixels as f32 / cells as f32;
-    let both: Vec<f32> = input.spatial().iter().zip(map.spatial()).map(ratio).collect();
-    match both.as_slice() {
+    let both: Vec<f32> = picture.iter().zip(to.shape(map).spatial()).map(ratio).collect();
+    Ok(match both.as_slice() {
         [rows, columns] if rows == columns => vec![*rows],
         _ => both,
-    }
+    })
 }
 
 /// `anchors=` as pairs; with a mask those of its numbers.
@@ -107,7 +114,7 @@ fn yolo(to: &mut Builder<'_>, mut reader: Reader<'_>, raw: NodeId) -> Result<Fou
     reader.refuse(&[("scale_x_y", "1"), ("new_coords", "0"), ("embedding_layer", "0")]);
     to.finish(reader)?;
     let raw = to.map(raw)?;
-    let head = ops::Head { anchors, classes, stride: stride(to, raw) };
+    let head = ops::Head { anchors, classes, stride: stride(to, raw)? };
     Ok(Found::Joined(to.add("yolo", Yolo { head }, &[raw])?))
 }
 
@@ -130,7 +137,7 @@ fn region(to: &mut Builder<'_>, mut reader: Reader<'_>, raw: NodeId) -> Result<F
         return Ok(Found::Raw);
     }
     let raw = to.map(raw)?;
-    let stride = stride(to, raw);
+    let stride = stride(to, raw)?;
     if softmax {
         let head = ops::Head { anchors, classes, stride };
         return Ok(Found::Joined(to.add("region", Region { head }, &[raw])?));
@@ -160,10 +167,8 @@ fn detection(to: &mut Builder<'_>, mut reader: Reader<'_>, raw: NodeId) -> Resul
         );
         return to.fail("broken-model", message, None);
     }
-    let size = match to.shape(to.graph.inputs()[0]).spatial() {
-        &[height, width] => [width as f32, height as f32],
-        _ => return to.fail("broken-model", "a `[detection]` needs a picture as input", None),
-    };
+    let [rows, columns] = picture(to)?;
+    let size = [columns as f32, rows as f32];
     let [shares, objects] = [cells * classes, cells * (classes + boxes)];
     let whole = |it: usize| it as i64;
     let cut = |to: &mut Builder<'_>, from, until, shape: [usize; 3]| {
