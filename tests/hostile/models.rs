@@ -180,6 +180,13 @@ fn a_matrix_has_two_axes() {
 
 /// Helpers of operators are as large as what they make, or larger.
 #[test]
+fn a_bias_is_not_stretched_to_a_matrix_without_elements() {
+    let constants = vec![real("w", &[1 << 31, 0], &[]), real("b", &[1], &[1.0])];
+    let gemm = with(node("Gemm", &["x", "w", "b"], "y"), "transB", |it| it.i = 1);
+    refused(import(&[1, 3], vec![gemm], constants), "without elements");
+}
+
+#[test]
 fn what_is_made_of_large_constants_is_bounded() {
     // 2^27 elements: 512 MB, and as whole numbers twice that.
     let huge = || whole("huge", &[1 << 14, 1 << 13]);

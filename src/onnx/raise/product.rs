@@ -33,6 +33,9 @@ fn gemm(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
         if weight.dims.len() != 2 {
             return Err(Fault::new(format!("its weight is {:?}, not a matrix", weight.dims)));
         }
+        if weight.is_empty() {
+            return Err(Fault::new(format!("its weight is {:?}, without elements", weight.dims)));
+        }
         if !step.flag("transB") {
             weight = weight.permuted(&[1, 0]);
         }
@@ -61,6 +64,7 @@ fn bias(raise: &Raise<'_>, c: &Value, features: usize) -> Result<Option<Constant
         constant => {
             let constant = raise.constant(constant)?;
             let last = vec![constant.len()];
+            raise.room(features)?;
             Ok(constant.reshaped(last).stretched(&[features]))
         }
     }
