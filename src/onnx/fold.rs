@@ -181,6 +181,9 @@ fn concat(step: &Step<'_>, inputs: &[Option<Constant>], left: usize) -> Result<C
         dims[axis] += part.dims[axis];
     }
     constant::count(&dims).filter(|it| *it <= left).ok_or_else(too_much)?;
+    if dims.contains(&0) {
+        return Ok(Constant::none(dims, first.element));
+    }
     let before: usize = dims[..axis].iter().product();
     let line = |part: &Constant| part.dims[axis..].iter().product::<usize>();
     fn join<T: Copy>(before: usize, parts: &[(&[T], usize)]) -> Vec<T> {

@@ -142,6 +142,12 @@ fn what_has_no_elements_is_refused_or_passed_over() {
         let nodes = vec![node(operator, &["x", "w"], "y")];
         refused(import(&[1, 1, 8, 8], nodes, vec![weight]), "without elements");
     }
+    let rows = real("none", &[i64::MAX, 0], &[]);
+    let nodes = vec![
+        with(node("Concat", &["none"], "c"), "axis", |it| it.i = 1),
+        node("Add", &["x", "c"], "y"),
+    ];
+    assert!(import(&[1, 1], nodes, vec![rows]).is_err());
     let huge = real("none", &[0, 1 << 40, 1 << 40], &[]);
     assert!(import(&[1, 1], vec![node("Add", &["x", "none"], "y")], vec![huge]).is_err());
 }
