@@ -5,7 +5,7 @@
 //! use netc::weights::Weights;
 //!
 //! let net = parse("small.net", "net Small {\n  input x: f32[N, 4]\n  fc(2) -> relu\n  output y\n}\n")?;
-//! let weights = Weights::random(&net.graph, 0);
+//! let weights = Weights::random(0);
 //! let model = Model::compile(&net.graph, &weights);
 //! let outputs = model.run(&[&[1.0, 2.0, 3.0, 4.0]])?;
 //! assert_eq!(outputs[0].shape.dims(), [1, 2]);

@@ -29,7 +29,6 @@ pub use read::{Declared, External, is_inside};
 use crate::diag::Diagnostics;
 use crate::graph::Graph;
 use crate::weights::{Bytes, Element, FileError, Store, Weights};
-use proto::element;
 
 /// How a model is imported.
 #[derive(Clone, Copy, Default)]
@@ -58,21 +57,7 @@ pub struct Port {
 impl Port {
     /// The element type that its values are written in.
     pub fn element(&self) -> Element {
-        match self.element {
-            element::F64 => Element::F64,
-            element::F16 => Element::F16,
-            element::BF16 => Element::Bf16,
-            element::U8 => Element::U8,
-            element::I8 => Element::I8,
-            element::U16 => Element::U16,
-            element::I16 => Element::I16,
-            element::U32 => Element::U32,
-            element::I32 => Element::I32,
-            element::U64 => Element::U64,
-            element::I64 => Element::I64,
-            element::BOOL => Element::Bool,
-            _ => Element::F32,
-        }
+        constant::stored_element(self.element).unwrap_or(Element::F32)
     }
 
     /// Whether its elements are whole numbers or truth values.

@@ -57,9 +57,9 @@ enum Given {
 }
 
 impl Weights {
-    /// Draws every parameter. A value depends on the seed, the parameter's path and its position, and on
-    /// nothing else: not on the machine, the other parameters or the order in which they are asked for.
-    pub fn random(_: &Graph, seed: u64) -> Weights {
+    /// Draws every parameter that is not [`set`](Weights::set). A value depends on the seed, the parameter's path and its
+    /// position, and on nothing else: not on the machine, the other parameters or the order in which they are asked for.
+    pub fn random(seed: u64) -> Weights {
         Weights { values: HashMap::new(), seed: Some(seed) }
     }
 
@@ -67,11 +67,6 @@ impl Weights {
     pub fn of(tensors: impl IntoIterator<Item = (String, Tensor)>) -> Weights {
         let held = tensors.into_iter().map(|(path, it)| (path, Given::Held(Arc::new(it))));
         Weights { values: held.collect(), seed: None }
-    }
-
-    /// No tensors yet; what is not [`set`](Weights::set) is drawn.
-    pub fn seeded(seed: u64) -> Weights {
-        Weights { values: HashMap::new(), seed: Some(seed) }
     }
 
     /// Puts a tensor in the place of the parameter with this path.

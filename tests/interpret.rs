@@ -85,7 +85,7 @@ fn an_epilogue_means_what_it_replaced() {
     for first in &steps {
         for second in &steps {
             let (plain, fused) = nets(first.clone(), second.clone());
-            let weights = Weights::random(&plain, 7);
+            let weights = Weights::random(7);
             let what = format!("{first:?} {second:?}");
             let want = {
                 let params = |id| weights.tensor(&plain, id);
@@ -109,7 +109,7 @@ fn an_epilogue_means_what_it_replaced() {
 #[test]
 fn bounds_are_tight_enough_to_find_a_fault() {
     let (_, fused) = nets(("relu", json!({})), ("relu", json!({})));
-    let weights = Weights::random(&fused, 7);
+    let weights = Weights::random(7);
     let params = |id| weights.tensor(&fused, id);
     let (node, x) = (fused.outputs()[0].node, input());
     let exact = interpret::layer(&fused, &params, node, &[&x, &x]);
@@ -159,7 +159,7 @@ fn long_sums_of_one_sign_are_bounded_by_what_chance_does() {
 #[test]
 fn every_value_of_a_net_is_there() {
     let (plain, _) = nets(("relu", json!({})), ("tanh", json!({})));
-    let weights = Weights::random(&plain, 7);
+    let weights = Weights::random(7);
     let values = interpret::run(&plain, &|id| weights.tensor(&plain, id), &[input()]);
     assert_eq!(values.len(), plain.len());
     for id in plain.order() {

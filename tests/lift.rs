@@ -72,7 +72,7 @@ fn run(graph: &Graph, weights: &Weights, inputs: &[Tensor]) -> Vec<(String, Vec<
 
 /// Runs both forms with the same weights: the same bits.
 fn same_bits(graph: &Graph, lifted: &Lifted, seed: u64) {
-    let weights = Weights::random(graph, seed);
+    let weights = Weights::random(seed);
     let moved = weights.moved(graph, &lifted.graph, &lifted.params);
     let mut numbers = Numbers::new(seed);
     let input = |it: &netc::graph::NodeId| {

@@ -109,7 +109,7 @@ fn compiled_is_reference(
 fn check(seed: u64) {
     let text = random_net(seed);
     let plain = graph(&text);
-    let weights = Weights::random(&plain, seed);
+    let weights = Weights::random(seed);
     let inputs = inputs(&plain, seed);
     let optimised = passes::optimise(plain.clone(), &mut |_, _| {});
     same_function(&plain, &optimised, &weights, &inputs, &text);

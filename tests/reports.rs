@@ -167,7 +167,7 @@ fn filters_set_by_hand_find_the_edge() {
         ("Textbook", -30.0),
     ] {
         let graph = graph("edges", &net(name));
-        let model = Model::compile(&graph, &Weights::random(&graph, 0));
+        let model = Model::compile(&graph, &Weights::random(0));
         let edges = model.run(&[&image]).expect("the image fits");
         let row = [0.0, middle, middle, 0.0];
         assert_eq!(edges[0].data, row.repeat(4), "{name}");

@@ -27,7 +27,7 @@ impl Net {
     /// The only net of a text.
     pub(crate) fn of(text: &str) -> Net {
         let graph = model::parse("bench.net", text).unwrap_or_else(|it| panic!("{it}")).graph;
-        Net { weights: Weights::random(&graph, 1), graph }
+        Net { weights: Weights::random(1), graph }
     }
 
     /// A net of `models/`, perhaps at another size of its input.
@@ -44,7 +44,7 @@ impl Net {
         let source = Source { name: file.to_owned(), text };
         let built = model::build(source, &mut read, &options);
         let graph = built.unwrap_or_else(|it| panic!("{it}")).graph;
-        Net { weights: Weights::random(&graph, 1), graph }
+        Net { weights: Weights::random(1), graph }
     }
 
     pub(crate) fn compile(&self, cpu: Cpu) -> Program {

@@ -90,7 +90,7 @@ impl MachineArgs {
     ) -> Result<plan::Options, Stop> {
         let mut options = self.plan();
         if let Some(path) = &self.tune {
-            let weights = Weights::random(graph, 0);
+            let weights = Weights::random(0);
             options.choices =
                 tune::choices(terminal, path, graph, &weights, &options, &self.code())?;
         }

@@ -83,7 +83,7 @@ impl Dump {
 
     /// The code, which does not depend on the values of the weights.
     fn code(&self, terminal: &Terminal, graph: &Graph) -> Result<(), Stop> {
-        let weights = Weights::random(graph, 0);
+        let weights = Weights::random(0);
         let options = codegen::Options { texts: true, ..self.machine.code() };
         let (machine, plan) = (&self.machine, self.machine.plan());
         let made = compile::compile(terminal, graph, &weights, machine, plan, &options)?;

@@ -70,11 +70,15 @@ pub(super) fn first_byte(path: &Path) -> Option<u8> {
     if is_stream(path) {
         return std::io::stdin().lock().fill_buf().ok()?.first().copied();
     }
-    // Who opens a pipe and closes it again has read from it.
-    std::fs::metadata(path).ok().filter(Metadata::is_file)?;
     let mut first = [0];
-    File::open(path).ok()?.read_exact(&mut first).ok()?;
+    ordinary(path)?.read_exact(&mut first).ok()?;
     Some(first[0])
+}
+
+/// An ordinary file, opened. Who opens a pipe and closes it again has read from it.
+fn ordinary(path: &Path) -> Option<File> {
+    std::fs::metadata(path).ok().filter(Metadata::is_file)?;
+    File::open(path).ok()
 }
 
 /// A file that is written in one of these formats has its name, or none: a device has no extension.
@@ -163,9 +167,7 @@ pub(super) fn positioned_with_room(path: &Path) -> Result<Box<dyn Bytes>, Stop> 
 
 /// An ordinary file, if it is one and this system reads files by position.
 pub(super) fn on_disk(path: &Path) -> Option<OnDisk> {
-    // Who opens a pipe and closes it again has read from it.
-    std::fs::metadata(path).ok().filter(Metadata::is_file)?;
-    let file = File::open(path).ok()?;
+    let file = ordinary(path)?;
     let about = file.metadata().ok()?;
     (cfg!(unix) && about.is_file()).then_some(OnDisk { file, about })
 }

@@ -304,7 +304,7 @@ impl InputArgs {
             return Err(Stop::Command(fault));
         }
         let mut layers = graph.order().into_iter().filter_map(|it| graph.layer(it));
-        if !layers.any(|it| it.op.entry().name == "normalise") {
+        if !layers.any(|it| matches!(it.op, Op::Normalise(_))) {
             return Ok(());
         }
         if let Some(flag) = self.given().find(|it| matches!(*it, "--mean" | "--std")) {

@@ -62,7 +62,7 @@ fn check_shapes(declared: &[Declared], given: &[Input]) -> Result<(), Stop> {
             return Err(Stop::Command(fault));
         };
         if let Some(dims) = &it.dims
-            && !agrees(dims, shape)
+            && !it.admits(shape)
         {
             let (name, given, said) = (shown(name), args::written(shape), open(dims, None));
             let cure = "its numbers are fixed in the file";
@@ -71,15 +71,6 @@ fn check_shapes(declared: &[Declared], given: &[Input]) -> Result<(), Stop> {
         }
     }
     Ok(())
-}
-
-/// Whether an input can have these extents.
-fn agrees(declared: &[Extent], given: &[usize]) -> bool {
-    let agrees = |(dim, &given): (&Extent, &usize)| match dim {
-        Extent::Size(size) => *size <= 0 || *size == given as i64,
-        Extent::Symbol(_) => true,
-    };
-    declared.len() == given.len() && declared.iter().zip(given).all(agrees)
 }
 
 /// Declared extents as a user writes them, `?` being what is left open; the first may be a batch.
@@ -143,7 +134,7 @@ pub(super) fn import(
             shapes.iter().filter(|it| is_free(&it.0)).cloned().collect();
         for declared in source.file.inputs().iter().filter(|it| is_free(&it.name)) {
             if let Some(array) = of(&declared.name)
-                && declared.dims.as_ref().is_none_or(|it| agrees(it, &array.dims))
+                && declared.admits(&array.dims)
                 && !inputs.iter().any(|it| it.0 == declared.name)
             {
                 inputs.push((declared.name.clone(), array.dims.clone()));

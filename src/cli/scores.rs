@@ -49,11 +49,11 @@ pub(super) fn is_softmax(graph: &Graph, mut node: NodeId) -> bool {
 pub(super) fn is_score(graph: &Graph, mut node: NodeId) -> bool {
     let mut is_mean = false;
     while let Some(layer) = graph.layer(node) {
-        match layer.op.entry().name {
-            "softmax" | "logsoftmax" | "fc" | "conv" => return true,
-            "gap" => is_mean = true,
-            "relu" if is_mean => {}
-            "flatten" | "reshape" | "dropout" | "bias" => {}
+        match layer.op {
+            Op::Softmax(_) | Op::LogSoftmax(_) | Op::Fc(_) | Op::Conv(_) => return true,
+            Op::Gap(_) => is_mean = true,
+            Op::Relu(_) if is_mean => {}
+            Op::Flatten(_) | Op::Reshape(_) | Op::Dropout(_) => {}
             _ => return false,
         }
         node = graph.node(node).operands()[0];

@@ -30,7 +30,7 @@ pub(super) fn weigh(
         if args.random_weights.is_none() && weights::stored(&net.graph).next().is_some() {
             terminal.say("note: no --weights given, the weights are random (seed 0)");
         }
-        return Ok(Weights::random(&net.graph, args.random_weights.unwrap_or(0)));
+        return Ok(Weights::random(args.random_weights.unwrap_or(0)));
     };
     if args.random_weights.is_some() && !args.partial {
         let fault = "`--weights` and `--random-weights` exclude one another, unless `--partial` \

@@ -139,7 +139,7 @@ fn save(terminal: &Terminal, graph: &Graph, seed: u64, output: &Path) -> Result<
         return Err(Stop::Command(fault));
     }
     let progress = terminal.progress("writing", weights::stored(graph).count());
-    files::save(output, &weights::Weights::random(graph, seed), graph, &|| progress.step())?;
+    files::save(output, &weights::Weights::random(seed), graph, &|| progress.step())?;
     drop(progress);
     terminal.chat(&format!("wrote `{}`", files::name(output)));
     Ok(())

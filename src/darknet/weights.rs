@@ -54,7 +54,7 @@ impl Layout {
     pub fn read(&self, bytes: &[u8], partial: Option<u64>) -> Result<Weights, String> {
         let (header, is_transposed) = header(bytes)?;
         let mut rest = &bytes[header..];
-        let mut weights = partial.map_or_else(|| Weights::of([]), Weights::seeded);
+        let mut weights = partial.map_or_else(|| Weights::of([]), Weights::random);
         let held = rest.len() as u64 / 4;
         for stored in &self.tensors {
             let Some((data, after)) = rest.split_at_checked(4 * stored.shape.elements()) else {

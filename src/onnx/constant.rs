@@ -77,6 +77,26 @@ pub(super) fn is_real(element: i32) -> bool {
     matches!(element, element::F32 | element::F64 | element::F16 | element::BF16)
 }
 
+/// How files of arrays store an element type, if it is one that is read.
+pub(super) fn stored_element(element: i32) -> Option<Element> {
+    Some(match element {
+        element::F32 => Element::F32,
+        element::F64 => Element::F64,
+        element::F16 => Element::F16,
+        element::BF16 => Element::Bf16,
+        element::U8 => Element::U8,
+        element::I8 => Element::I8,
+        element::U16 => Element::U16,
+        element::I16 => Element::I16,
+        element::U32 => Element::U32,
+        element::I32 => Element::I32,
+        element::U64 => Element::U64,
+        element::I64 => Element::I64,
+        element::BOOL => Element::Bool,
+        _ => return None,
+    })
+}
+
 /// The name of an element type.
 pub fn element_name(element: i32) -> String {
     let name = match element {
@@ -413,14 +433,8 @@ fn unread(tensor: &proto::Tensor) -> Fault {
 /// The bytes that a tensor of so many elements takes, if its type is one that is read.
 pub(super) fn byte_length(tensor: &proto::Tensor) -> Result<usize, Fault> {
     let (_, count) = extents(tensor)?;
-    let width = match tensor.data_type {
-        element::BOOL | element::U8 | element::I8 => 1,
-        element::U16 | element::I16 | element::F16 | element::BF16 => 2,
-        element::F32 | element::I32 | element::U32 => 4,
-        element::F64 | element::I64 | element::U64 => 8,
-        _ => return Err(unread(tensor)),
-    };
-    Ok(count * width)
+    let element = stored_element(tensor.data_type).ok_or_else(|| unread(tensor))?;
+    Ok(count * element.bytes())
 }
 
 /// Real numbers stay in their file.
@@ -429,17 +443,14 @@ fn from_file(
     store: &Store,
     range: Range<u64>,
 ) -> Result<Option<Data>, Fault> {
-    let element = match tensor.data_type {
-        element::F32 => Element::F32,
-        element::F64 => Element::F64,
-        element::F16 => Element::F16,
-        element::BF16 => Element::Bf16,
-        whole => {
+    let element = match stored_element(tensor.data_type) {
+        Some(element) if is_real(tensor.data_type) => element,
+        _ => {
             let mut bytes = vec![0; (range.end - range.start) as usize];
             store.bytes().read(range.start, &mut bytes).map_err(|it| {
                 Fault::new(format!("the tensor `{}` cannot be read: {it}", tensor.name))
             })?;
-            return Ok(from_bytes(whole, &bytes));
+            return Ok(from_bytes(tensor.data_type, &bytes));
         }
     };
     let stored = Stored::new(store, &tensor.name, element, range);

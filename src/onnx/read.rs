@@ -42,6 +42,19 @@ pub struct Declared {
     pub dims: Option<Vec<Extent>>,
 }
 
+impl Declared {
+    /// Whether the input can have these extents.
+    pub fn admits(&self, given: &[usize]) -> bool {
+        let agrees = |(dim, &given): (&Extent, &usize)| match dim {
+            Extent::Size(size) => *size <= 0 || *size == given as i64,
+            Extent::Symbol(_) => true,
+        };
+        self.dims
+            .as_ref()
+            .is_none_or(|it| it.len() == given.len() && it.iter().zip(given).all(agrees))
+    }
+}
+
 /// The most faults that are listed.
 pub(super) const FAULTS_MAX: usize = 20;
 

@@ -96,12 +96,12 @@ pub(super) fn build(graph: &Graph, options: &Options) -> Plan {
         },
     };
     builder.choose_recipes();
-    builder.settle_storage();
     builder.choose_slots();
     builder.find_halos();
     while builder.take_loops_for_far_tiles() {
         builder.find_halos();
     }
+    builder.settle_storage();
     builder.find_last_uses();
     for position in 0..builder.order.len() {
         builder.emit(position);

@@ -56,7 +56,7 @@ fn a_misfit_is_refused_with_a_table_unless_partial() {
     let error = bind(&graph, &[], &file, None).unwrap_err();
     assert_eq!(error.table.to_string(), "1 bound, 1 missing, 1 of the wrong shape");
     let bound = bind(&graph, &[], &file, Some(7)).unwrap();
-    let drawn = Weights::random(&graph, 7);
+    let drawn = Weights::random(7);
     assert_eq!(bound.weights.tensor(&graph, ParamId(1)).data, [1.5]);
     for id in [ParamId(0), ParamId(2)] {
         assert_eq!(bound.weights.tensor(&graph, id), drawn.tensor(&graph, id));
@@ -208,7 +208,7 @@ fn parts_are_parts_of_the_whole() {
     let source = Source::Derived(scaled);
     let param = Param { path: "scaled".to_owned(), shape: Shape::of(&[6, 4]), source };
     let id = graph.add_param(param);
-    let weights = Weights::random(&graph, 5);
+    let weights = Weights::random(5);
     let whole = weights.tensor(&graph, id).data;
     let value = weights.value(&graph, id);
     for from in 0..24 {

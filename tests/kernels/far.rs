@@ -13,7 +13,7 @@ fn tiles(input: &str, chain: &str) -> Vec<bool> {
     let net = parse("far.net", &text).expect("the net is right");
     let graph = passes::optimise(net.graph, &mut |_, _| {});
     let plan: Plan = plan::plan(&graph, &plan::Options::default());
-    let weights = Weights::seeded(1);
+    let weights = Weights::random(1);
     Program::compile(&plan, &weights.of_graph(&graph), &Options::default());
     let layers = plan.steps.iter().filter(|it| it.node.is_some());
     layers.map(|it| !matches!(it.kernel, Kernel::Loops(_))).collect()

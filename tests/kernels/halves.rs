@@ -26,7 +26,7 @@ fn rounded(weight: f32) -> f32 {
 /// The plans with weights as they are and as f16, for all kinds of vectors, and the code of both.
 fn check(graph: &Graph, seed: u64, halves: usize, spoil: &(dyn Fn(&mut Tensor) + Sync)) {
     let graph = passes::optimise(graph.clone(), &mut |_, _| {});
-    let weights = Weights::random(&graph, seed);
+    let weights = Weights::random(seed);
     let tensor = |id: ParamId| {
         let mut tensor = weights.tensor(&graph, id);
         spoil(&mut tensor);
@@ -145,7 +145,7 @@ fn nan_and_infinities_stay_what_they_are() {
 fn half_weights_keep_the_bound_of_rounded_weights() {
     let net = net(&mut random(5));
     let graph = passes::optimise(net.graph, &mut |_, _| {});
-    let weights = Weights::random(&graph, 5);
+    let weights = Weights::random(5);
     let tensor = |id: ParamId| weights.tensor(&graph, id);
     let options = plan::Options { half_weights: true, keep_all: true, ..Default::default() };
     let plan = plan(&graph, &options);

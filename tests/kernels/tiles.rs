@@ -169,7 +169,7 @@ fn threads_change_no_bit() {
     let g = net.add("fc", &[("features", Value::Int(50))], &[f]);
     let g = net.add("softmax", &[], &[g]);
     let net = net.with_output(g);
-    let weights = Weights::random(&net.graph, 9);
+    let weights = Weights::random(9);
     let tensor = |id: ParamId| weights.tensor(&net.graph, id);
     let plan = plan(&net.graph, &plan::Options::default());
     let input = Random(11).tensor(&plan.inputs[0].1).data;

@@ -18,7 +18,7 @@ use crate::guard;
 
 /// Compiles a graph in all ways and compares; gives the plans, which keep all values.
 pub(crate) fn check(graph: Graph, seed: u64, algorithms: Algorithms) -> Vec<Plan> {
-    let weights = Weights::random(&graph, seed);
+    let weights = Weights::random(seed);
     let graph = passes::optimise(graph, &mut |_, _| {});
     let mut random = Random(seed * 77 + 1);
     let shapes = graph.inputs().iter().map(|&it| &graph.node(it).shape);

@@ -74,11 +74,7 @@ impl<'a> Raise<'a> {
         let name = &input.name;
         let Some(declared) = &input.dims else { return Ok(given.cloned()) };
         if let Some(given) = given {
-            let agrees = |(dim, &given): (&Extent, &usize)| match dim {
-                Extent::Size(size) => *size <= 0 || *size == given as i64,
-                Extent::Symbol(_) => true,
-            };
-            if given.len() != declared.len() || !declared.iter().zip(given).all(agrees) {
+            if !input.admits(given) {
                 let said: Vec<String> = declared
                     .iter()
                     .map(|it| match it {
