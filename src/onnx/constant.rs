@@ -355,10 +355,12 @@ pub(super) fn shape(dims: &[usize]) -> Result<Shape, Fault> {
     })
 }
 
-/// The elements of a box, if neither they nor those of any part of it overflow where an extent is 0.
+/// The elements of a box, if there are no more than a value may have. Where an extent is 0 the others stay within
+/// that too: arithmetic on extents need not fear them.
 pub(super) fn count(dims: &[usize]) -> Option<usize> {
     let parts = dims.iter().try_fold(1_usize, |product, &it| product.checked_mul(it.max(1)));
-    parts.map(|it| if dims.contains(&0) { 0 } else { it })
+    let parts = parts.filter(|it| *it <= Shape::ELEMENTS_MAX)?;
+    Some(if dims.contains(&0) { 0 } else { parts })
 }
 
 /// What so many elements of a type take of the budget: a whole number is held in eight bytes.
@@ -380,7 +382,7 @@ pub(super) fn dims(tensor: &proto::Tensor) -> Result<Vec<usize>, Fault> {
 fn extents(tensor: &proto::Tensor) -> Result<(Vec<usize>, usize), Fault> {
     let dims: Option<Vec<usize>> = tensor.dims.iter().map(|&it| usize::try_from(it).ok()).collect();
     let dims = dims.filter(|it| it.len() <= Shape::RANK_MAX);
-    let count = dims.as_ref().and_then(|it| count(it).filter(|&it| it <= Shape::ELEMENTS_MAX));
+    let count = dims.as_deref().and_then(count);
     dims.zip(count).ok_or_else(|| {
         let dims = &tensor.dims[..tensor.dims.len().min(16)];
         Fault::new(format!("the tensor `{}` has impossible extents {dims:?}", tensor.name))

@@ -456,7 +456,7 @@ fn quantise(step: &Step<'_>, inputs: &[Option<Constant>]) -> Result<Constant, Fa
     let to = inputs.get(2).and_then(Option::as_ref).map_or(element::U8, |it| it.element);
     let (low, high) = quantised(to)?;
     let round = |((x, s), z): ((&f32, f32), f32)| {
-        ((x / s).round_ties_even() as i64 + z as i64).clamp(low, high)
+        ((x / s).round_ties_even() as i64).saturating_add(z as i64).clamp(low, high)
     };
     let values = x.floats().iter().zip(scale.floats()).zip(zero).map(round).collect();
     Ok(Constant::whole(x.dims, values).of_element(to))

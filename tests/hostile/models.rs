@@ -142,14 +142,53 @@ fn what_has_no_elements_is_refused_or_passed_over() {
         let nodes = vec![node(operator, &["x", "w"], "y")];
         refused(import(&[1, 1, 8, 8], nodes, vec![weight]), "without elements");
     }
-    let rows = real("none", &[i64::MAX, 0], &[]);
-    let nodes = vec![
-        with(node("Concat", &["none"], "c"), "axis", |it| it.i = 1),
-        node("Add", &["x", "c"], "y"),
+}
+
+/// Where an extent is 0, products and loops over the others must stay small all the same.
+#[test]
+fn extents_beside_one_of_0_are_bounded() {
+    let concat = |name: &str| {
+        let join = with(node("Concat", &[name, name, name], "c"), "axis", |it| it.i = 0);
+        vec![join, node("Add", &["x", "c"], "y")]
+    };
+    for dims in [vec![i64::MAX, 0], vec![0, 1 << 40, 1 << 40]] {
+        let none = real("none", &dims, &[]);
+        refused(import(&[1, 1], concat("none"), vec![none]), "impossible extents");
+    }
+    let reshape = with(node("Reshape", &["none", "shape"], "r"), "allowzero", |it| it.i = 1);
+    let nodes = [vec![reshape], concat("r")].concat();
+    let constants = vec![real("none", &[0], &[]), whole("shape", &[0, 1 << 40, 1 << 40])];
+    refused(import(&[1, 1], nodes, constants), "has not as many elements");
+    let lines = real("none", &[1 << 28, 3, 0], &[]);
+    let constants = vec![lines, whole("at", &[0; 1 << 16])];
+    let gather = with(node("Gather", &["none", "at"], "g"), "axis", |it| it.i = 1);
+    let nodes = vec![gather, node("Add", &["x", "g"], "y")];
+    assert!(import(&[1, 1], nodes, constants).is_err());
+}
+
+#[test]
+fn quantised_numbers_end_with_their_type() {
+    let zero = Tensor {
+        name: "z".to_owned(),
+        dims: vec![1],
+        data_type: element::U8,
+        int32_data: vec![255],
+        ..Tensor::default()
+    };
+    let constants = vec![
+        real("huge", &[2], &[1e30, -1e30]),
+        real("s", &[1], &[1e-9]),
+        zero,
+        real("one", &[1], &[1.0]),
     ];
-    assert!(import(&[1, 1], nodes, vec![rows]).is_err());
-    let huge = real("none", &[0, 1 << 40, 1 << 40], &[]);
-    assert!(import(&[1, 1], vec![node("Add", &["x", "none"], "y")], vec![huge]).is_err());
+    let nodes = vec![
+        node("QuantizeLinear", &["huge", "s", "z"], "q"),
+        node("DequantizeLinear", &["q", "one", "z"], "d"),
+        node("Add", &["x", "d"], "y"),
+    ];
+    let imported = import(&[1, 2], nodes, constants).expect("it is imported");
+    let param = netc::weights::stored(&imported.graph).next().expect("a constant");
+    assert_eq!(imported.weights.tensor(&imported.graph, param).data, [0.0, -255.0]);
 }
 
 #[test]

@@ -179,7 +179,7 @@ impl Raise<'_> {
         if from == dims {
             return Ok(value.clone());
         }
-        if from.iter().product::<usize>() != dims.iter().product::<usize>() {
+        if count(&from).is_none_or(|it| count(dims) != Some(it)) {
             return Err(Fault::new(format!("{from:?} has not as many elements as {dims:?}")));
         }
         if let Some(constant) = self.known(value)? {
@@ -474,7 +474,11 @@ impl Raise<'_> {
             let strides = strides(&dims);
             let mut shown = dims.clone();
             shown[axis] = positions.len();
-            self.room(count(&shown).ok_or_else(too_much)?)?;
+            let elements = count(&shown).ok_or_else(too_much)?;
+            self.room(elements)?;
+            if elements == 0 {
+                return Ok(Value::Known(Constant::none(shown, constant.element)));
+            }
             let [before, after]: [usize; 2] = [dims[..axis].iter().product(), strides[axis]];
             let at: Vec<usize> = (0..before)
                 .flat_map(|i| {
