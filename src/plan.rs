@@ -179,8 +179,11 @@ pub struct Contract {
     pub in_channels: usize,
     /// Output channels of one group.
     pub out_channels: usize,
-    /// One window for each spatial axis; none for a fully connected layer.
+    /// One window for each spatial axis; none for a fully connected layer. The place `y` of an axis is the row
+    /// `rows.first + y * rows.step` of the output.
     pub windows: Vec<Window>,
+    /// The rows that are written on each spatial axis.
+    pub rows: Vec<Every>,
     /// Whether a bias is added (parameter 1).
     pub bias: bool,
     /// What happens before the store, in order.
@@ -195,11 +198,31 @@ pub struct Contract {
     pub storage: Storage,
 }
 
+/// Every `step`-th row of an axis, from one on: a phase of a transposed convolution, which one step computes. All rows,
+/// if each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Every {
+    /// The first row.
+    pub first: usize,
+    /// From row to row.
+    pub step: usize,
+}
+
+impl Every {
+    /// How many rows of so many those are.
+    #[must_use]
+    pub fn count(self, extent: usize) -> usize {
+        extent.saturating_sub(self.first).div_ceil(self.step)
+    }
+}
+
 /// `out[n, c, y..] = epilogue(bias[c] + sum(i..) in[n, c, y * stride + i * dilation - before ..] * weight[c, i..])`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Depthwise {
     /// One window for each spatial axis.
     pub windows: Vec<Window>,
+    /// The rows that are written on each spatial axis.
+    pub rows: Vec<Every>,
     /// Whether a bias is added (parameter 1).
     pub bias: bool,
     /// What happens before the store, in order.
@@ -283,6 +306,18 @@ pub struct Packed {
     pub elements: usize,
 }
 
+/// The taps of a filter that a kernel reads on one axis, in its order: all, the last first where it is flipped, every
+/// so many for one phase of a transposed convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Taps {
+    /// The first.
+    pub first: usize,
+    /// From one to the next.
+    pub step: isize,
+    /// How many.
+    pub count: usize,
+}
+
 /// The order of a packed parameter. Padding is zero.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Packing {
@@ -291,7 +326,7 @@ pub enum Packing {
     /// `[group][tile of vectors * 8 out channels][in block][tap][8 in channels][vectors * 8]` from
     /// `[out, in, taps..]`, or `[group][tile][in channel][tap][vectors * 8]` if the operand is `plain`. The last
     /// tile of a group may be narrower (a multiple of 8 out channels), the last block of input channels may have
-    /// fewer. `flip` reverses the taps.
+    /// fewer.
     Contract {
         /// Slices of the channels.
         groups: usize,
@@ -299,14 +334,14 @@ pub enum Packing {
         out_channels: usize,
         /// Input channels of one group.
         in_channels: usize,
-        /// Taps in all.
-        taps: usize,
+        /// The taps that are read, on each spatial axis.
+        taps: Vec<Taps>,
         /// Blocks of 8 output channels in one tile.
         vectors: usize,
         /// Whether the operand is row-major rather than blocked.
         plain: bool,
-        /// Whether the filter is flipped.
-        flip: bool,
+        /// Whether the filter is `[in, out, taps..]`.
+        transposed: bool,
         /// How a weight lies in memory.
         storage: Storage,
     },
@@ -328,10 +363,8 @@ pub enum Packing {
     Depthwise {
         /// Channels.
         channels: usize,
-        /// Taps in all.
-        taps: usize,
-        /// Whether the filter is flipped.
-        flip: bool,
+        /// The taps that are read, on each spatial axis.
+        taps: Vec<Taps>,
     },
     /// `[out channels]` padded for each group to the width of its tiles.
     Bias {

@@ -17,7 +17,7 @@ use super::tile::{
     self, Axis, Contraction, Epilogue, Grid, Pixel, Pointer, Reduction, Start, Tile,
 };
 use crate::plan::tile::{channels_at_once, row as cover};
-use crate::plan::{Contract, Depthwise, LANES, Plan, Post, Step, Storage, View};
+use crate::plan::{Contract, Depthwise, Every, LANES, Plan, Post, Step, Storage, View};
 use crate::shape::Window;
 pub(super) use pool::emit_pool;
 pub(super) use sweep::{Names, bytes, signed};
@@ -141,6 +141,7 @@ pub(super) fn emit_contract(
     blob: &Blob,
 ) -> (Vec<Vec<u8>>, usize) {
     let tiles = contract.out_channels.div_ceil(LANES).div_ceil(contract.vectors);
+    let step = &of_rows(step, &contract.rows);
     let residual = residual(step, &contract.epilogue);
     let parts = step.output.shape.batch() * contract.groups * tiles;
     let map = Map::new(step, residual, &contract.windows, UNITS.div_ceil(parts));
@@ -168,6 +169,7 @@ pub(super) fn emit_depthwise(
     depthwise: &Depthwise,
     blob: &Blob,
 ) -> (Vec<Vec<u8>>, usize) {
+    let step = &of_rows(step, &depthwise.rows);
     let residual = residual(step, &depthwise.epilogue);
     let map = Map::new(step, residual, &depthwise.windows, UNITS);
     let job = Job {
@@ -183,6 +185,14 @@ pub(super) fn emit_depthwise(
     let units = sweep.units();
     sweep.emit(builder, target, plan, step, residual, blob);
     (leaves.into_bytes(), units)
+}
+
+/// The step as if its output, and the operands that are added to it, had these rows only.
+fn of_rows(step: &Step, rows: &[Every]) -> Step {
+    let mut step = step.clone();
+    step.output = step.output.every(rows);
+    step.inputs[1..].iter_mut().for_each(|it| *it = it.every(rows));
+    step
 }
 
 /// The operand that the epilogue adds.

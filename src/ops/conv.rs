@@ -331,6 +331,14 @@ impl Channels {
         Self { extents, at, channel, within, slice, space }
     }
 
+    /// The same for every `step`-th row of a spatial axis only, from one on: `count` rows.
+    pub(super) fn every(&mut self, axis: usize, first: usize, step: usize, count: usize) {
+        let axis = self.space + axis;
+        self.extents[axis] = count;
+        let spatial = self.at.len() - (self.extents.len() - axis);
+        self.at[spatial] = Affine::of(&[(axis, step as i64)], first as i64);
+    }
+
     /// One stage that writes the sum, and the bias where there is one (parameter 1).
     pub(super) fn stage(self, sum: Expr, bias: bool) -> Nest {
         let value = if bias {

@@ -3,7 +3,7 @@ use super::conv::{Channels, check_groups};
 use super::onnx::{Node, Operand};
 use super::window::{self, Frame, Space};
 use super::{Arg, Args, Init, Operator, ParamSpec, Role, Tolerance, Value, Violation, sized};
-use crate::nest::{Affine, Binary, Buffer, Expr, Guard, Index, Nest, Reduction};
+use crate::nest::{Affine, Binary, Buffer, Expr, Guard, Index, Nest, Reduction, Stage};
 use crate::shape::{Padding, PerAxis, Shape, Window};
 use crate::tensor::{Exact, Tensor};
 
@@ -163,34 +163,28 @@ impl Operator for Deconv {
         exact.summed(per_in * taps)
     }
 
+    /// One stage for each phase of the strides: its places share their taps, so that each stage is a convolution.
     fn lower(&self, inputs: &[&Shape], output: &Shape) -> Nest {
-        let input = inputs[0];
-        let windows = self.gather(input);
-        let axes = Channels::new(output, self.groups, self.channels);
-        let per_in = input.channels() / self.groups;
-        let (c, tap) = (axes.extents.len(), axes.extents.len() + 1);
-        let channel = axes.slice.clone().scaled(per_in).plus(c, 1);
-        let mut at = vec![Index::Affine(Affine::axis(0)), Index::Affine(channel.clone())];
-        let mut guards = Vec::new();
-        for (axis, window) in windows.iter().enumerate() {
-            let terms = [(axes.space + axis, 1), (tap + axis, -(window.dilation as i64))];
-            let rows = Affine::of(&terms, window.before as i64);
-            let last = (input.spatial()[axis] - 1) * window.stride;
-            guards.push(Guard::Within(rows.clone(), last + 1));
-            if window.stride == 1 {
-                at.push(Index::Affine(rows));
-            } else {
-                guards.push(Guard::Divides(rows.clone(), window.stride));
-                at.push(Index::Part { of: rows, by: window.stride, modulo: None });
-            }
+        let windows = self.gather(inputs[0]);
+        let count = windows.iter().try_fold(1_usize, |count, it| count.checked_mul(it.stride));
+        if count.is_none_or(|it| it > PHASES_MAX) {
+            return self.guarded(inputs[0], output);
         }
-        let taps = (0..windows.len()).map(|it| Affine::axis(tap + it));
-        let weight =
-            Expr::load(Buffer::Param(0), [channel, axes.within.clone()].into_iter().chain(taps));
-        let reduced: Vec<usize> =
-            [per_in].into_iter().chain(windows.iter().map(|it| it.kernel)).collect();
-        let term = Expr::Load(Buffer::Input(0), at).binary(Binary::Mul, weight);
-        axes.stage(Expr::reduce(Reduction::Sum, &reduced, guards, term), self.bias.is_present())
+        let residues = |(window, &extent): (&Window, &usize)| window.stride.min(extent);
+        let residues: Vec<usize> = windows.iter().zip(output.spatial()).map(residues).collect();
+        let mut nest = Nest { temps: Vec::new(), stages: Vec::new() };
+        let mut first = vec![0; windows.len()];
+        loop {
+            let phases: Vec<Phase> =
+                windows.iter().zip(&first).map(|(window, &it)| Phase::of(window, it)).collect();
+            nest.stages.extend(self.stage(inputs[0], output, &windows, &phases));
+            // The last axis counts fastest.
+            let Some(axis) = (0..first.len()).rev().find(|&it| first[it] + 1 < residues[it]) else {
+                return nest;
+            };
+            first[axis] += 1;
+            first[axis + 1..].fill(0);
+        }
     }
 
     fn tolerance(&self) -> Tolerance {
@@ -206,7 +200,107 @@ impl Operator for Deconv {
     }
 }
 
+/// The most phases that become stages; more are looked for place by place.
+const PHASES_MAX: usize = 64;
+
+/// The places of an axis that lie `first` behind a multiple of the stride, and what they read.
+struct Phase {
+    first: usize,
+    /// The first tap that meets an input there, and how far on the next one is.
+    tap: usize,
+    step: usize,
+    /// How many taps do.
+    count: usize,
+    /// The input that the last of them meets in the first place, and from tap to tap.
+    before: i64,
+    dilation: usize,
+}
+
+impl Phase {
+    fn of(window: &Window, first: usize) -> Phase {
+        let Window { kernel, stride, dilation, .. } = *window;
+        let common = greatest_common_divisor(stride, dilation);
+        let (step, dilation_in) = (stride / common, dilation / common);
+        let row = first + window.before;
+        // The row less `tap * dilation` is a multiple of the stride.
+        let meets = |tap: &usize| (row as i64 - (tap * dilation) as i64) % stride as i64 == 0;
+        let tap = (0..step.min(kernel)).find(meets);
+        let count = tap.map_or(0, |it| (kernel - it).div_ceil(step));
+        let tap = tap.unwrap_or(0);
+        let last = tap + count.saturating_sub(1) * step;
+        let before = (row as i64 - (last * dilation) as i64) / stride as i64;
+        Phase { first, tap, step, count, before, dilation: dilation_in }
+    }
+}
+
+fn greatest_common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+}
+
 impl Deconv {
+    /// The stage of one phase: a convolution whose taps are every so many of the filter's, last first.
+    fn stage(
+        &self,
+        input: &Shape,
+        output: &Shape,
+        windows: &[Window],
+        phases: &[Phase],
+    ) -> Vec<Stage> {
+        let mut axes = Channels::new(output, self.groups, self.channels);
+        let per_in = input.channels() / self.groups;
+        let (c, tap) = (axes.extents.len(), axes.extents.len() + 1);
+        let channel = axes.slice.clone().scaled(per_in).plus(c, 1);
+        let mut at = vec![Index::Affine(Affine::axis(0)), Index::Affine(channel.clone())];
+        let mut taps = Vec::new();
+        let mut guards = Vec::new();
+        for (axis, (window, phase)) in windows.iter().zip(phases).enumerate() {
+            let places = (output.spatial()[axis] - phase.first).div_ceil(window.stride);
+            axes.every(axis, phase.first, window.stride, places);
+            let terms = [(axes.space + axis, 1), (tap + axis, phase.dilation as i64)];
+            let row = Affine::of(&terms, phase.before);
+            guards.push(Guard::Within(row.clone(), input.spatial()[axis]));
+            at.push(Index::Affine(row));
+            let last = phase.tap + phase.count.saturating_sub(1) * phase.step;
+            taps.push(Affine::of(&[(tap + axis, -(phase.step as i64))], last as i64));
+        }
+        let weight =
+            Expr::load(Buffer::Param(0), [channel, axes.within.clone()].into_iter().chain(taps));
+        let counts = phases.iter().map(|it| it.count);
+        let reduced: Vec<usize> = [per_in].into_iter().chain(counts).collect();
+        let term = Expr::Load(Buffer::Input(0), at).binary(Binary::Mul, weight);
+        let sum = match reduced.contains(&0) {
+            true => Expr::Const(0.0),
+            false => Expr::reduce(Reduction::Sum, &reduced, guards, term),
+        };
+        axes.stage(sum, self.bias.is_present()).stages
+    }
+
+    /// One stage for all places, which looks in each for the taps that meet an input.
+    fn guarded(&self, input: &Shape, output: &Shape) -> Nest {
+        let windows = self.gather(input);
+        let axes = Channels::new(output, self.groups, self.channels);
+        let per_in = input.channels() / self.groups;
+        let (c, tap) = (axes.extents.len(), axes.extents.len() + 1);
+        let channel = axes.slice.clone().scaled(per_in).plus(c, 1);
+        let mut at = vec![Index::Affine(Affine::axis(0)), Index::Affine(channel.clone())];
+        let mut guards = Vec::new();
+        for (axis, window) in windows.iter().enumerate() {
+            let terms = [(axes.space + axis, 1), (tap + axis, -(window.dilation as i64))];
+            let rows = Affine::of(&terms, window.before as i64);
+            let last = (input.spatial()[axis] - 1) * window.stride;
+            guards.push(Guard::Within(rows.clone(), last + 1));
+            guards.push(Guard::Divides(rows.clone(), window.stride));
+            at.push(Index::Part { of: rows, by: window.stride, modulo: None });
+        }
+        let taps = (0..windows.len()).map(|it| Affine::axis(tap + it));
+        let weight =
+            Expr::load(Buffer::Param(0), [channel, axes.within.clone()].into_iter().chain(taps));
+        let reduced: Vec<usize> =
+            [per_in].into_iter().chain(windows.iter().map(|it| it.kernel)).collect();
+        let term = Expr::Load(Buffer::Input(0), at).binary(Binary::Mul, weight);
+        axes.stage(Expr::reduce(Reduction::Sum, &reduced, guards, term), self.bias.is_present())
+    }
+
     /// One window for each spatial axis, with the padding that cuts the output.
     pub fn gather(&self, input: &Shape) -> Vec<Window> {
         let mut windows = self.frame.windows(input.spatial());

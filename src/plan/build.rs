@@ -12,7 +12,7 @@ use forms::{concatenation, slice};
 
 use super::select::{self, Contraction, Pooled};
 use super::view::{Buffer, BufferId, Home, View};
-use super::winograd::{self, Cut, Way};
+use super::winograd::{self, Way};
 use super::{
     Algorithms, Candidate, Choice, Kernel, LANES, Loops, Options, Packed, PackedId, Packing, Plan,
     Step, Storage, tile,
@@ -29,16 +29,22 @@ enum Recipe {
     Input,
     /// The operand under another shape: nothing is computed.
     Alias,
-    /// Tiles of so many vectors of output channels.
-    Contract(Contraction, usize),
-    /// Tiles between transforms.
-    Winograd(Contraction, Cut),
+    /// Tiles over a reduction: one step, or one for each phase.
+    Tiles(Vec<Tiled>),
     /// Tiles over windows.
     Pool(Pooled),
     /// Loops.
     Nest(Nest),
     /// Picks of boxes.
     Suppress(Suppress),
+}
+
+/// A contraction, and how tiles compute it.
+struct Tiled {
+    found: Contraction,
+    way: Way,
+    /// What that was chosen from, where there was a choice.
+    choice: Option<Choice>,
 }
 
 pub(super) struct Builder<'a> {
@@ -48,8 +54,6 @@ pub(super) struct Builder<'a> {
     weights: usize,
     order: Vec<NodeId>,
     recipes: HashMap<NodeId, Recipe>,
-    /// What the recipe was chosen from, where there was a choice.
-    choices: HashMap<NodeId, Choice>,
     /// The halo that a value's readers need.
     halos: HashMap<NodeId, Vec<(usize, usize)>>,
     /// The concatenation that a value is written into, and its first channel there.
@@ -75,7 +79,6 @@ pub(super) fn build(graph: &Graph, options: &Options) -> Plan {
         weights: graph.params().iter().map(|it| storage::bytes(&it.shape, options)).sum(),
         order: graph.order(),
         recipes: HashMap::new(),
-        choices: HashMap::new(),
         halos: HashMap::new(),
         slots: HashMap::new(),
         last_use: HashMap::new(),
@@ -122,7 +125,7 @@ impl Builder<'_> {
         }
     }
 
-    fn recipe(&mut self, id: NodeId, layer: &Layer) -> Recipe {
+    fn recipe(&self, id: NodeId, layer: &Layer) -> Recipe {
         let node = self.graph.node(id);
         let shapes = self.graph.operand_shapes(id);
         if self.is_alias(id, layer) {
@@ -132,22 +135,11 @@ impl Builder<'_> {
             return Recipe::Suppress(suppress);
         }
         let nest = self.nest(id, layer);
-        match select::contraction(&nest) {
-            Some(mut found)
-                if found.has_tiles() && self.reads_tiles(node.operands()[0], &found) =>
-            {
-                if found.is_depthwise() {
-                    return Recipe::Contract(found, 1);
-                }
-                if self.options.half_weights && found.has_halves() {
-                    found.storage = Storage::F16;
-                }
-                let (choice, way) = self.choose(&found, shapes[0], &node.shape);
-                self.choices.insert(id, choice);
-                match way {
-                    Way::Direct(vectors) => Recipe::Contract(found, vectors),
-                    Way::Winograd(cut) => Recipe::Winograd(found, cut),
-                }
+        let fits = |it: &Contraction| it.has_tiles() && self.reads_tiles(node.operands()[0], it);
+        match select::contractions(&nest) {
+            Some(all) if all.iter().all(fits) => {
+                let tiled = |it| self.tiled(it, shapes[0], &node.shape);
+                Recipe::Tiles(all.into_iter().map(tiled).collect())
             }
             _ => {
                 let operand = node.operands().first().filter(|it| self.graph.layer(**it).is_some());
@@ -163,6 +155,17 @@ impl Builder<'_> {
             .op
             .lower(&shapes[..shapes.len() - layer.added()], &self.graph.node(id).shape)
             .expect("all but suppression is a nest")
+    }
+
+    fn tiled(&self, mut found: Contraction, input: &Shape, output: &Shape) -> Tiled {
+        if found.is_depthwise() {
+            return Tiled { found, way: Way::Direct(1), choice: None };
+        }
+        if self.options.half_weights && found.has_halves() {
+            found.storage = Storage::F16;
+        }
+        let (choice, way) = self.choose(&found, input, &found.part(output));
+        Tiled { found, way, choice: Some(choice) }
     }
 
     /// How a contraction is computed, among the ways that the options allow.
@@ -283,12 +286,7 @@ impl Builder<'_> {
                     .reshaped(&self.graph.node(id).shape);
                 self.views.insert(id, view);
             }
-            Recipe::Contract(found, vectors) => {
-                self.emit_contract(position, id, found, Way::Direct(*vectors));
-            }
-            Recipe::Winograd(found, cut) => {
-                self.emit_contract(position, id, found, Way::Winograd(*cut));
-            }
+            Recipe::Tiles(all) => self.emit_tiles(position, id, all),
             Recipe::Pool(found) => self.emit_pool(position, id, found),
             Recipe::Nest(nest) => self.emit_nest(position, id, nest),
             Recipe::Suppress(it) => self.emit_suppress(position, id, it),

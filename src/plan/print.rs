@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Home, Kernel, Plan, Pooling, Post, Step, Storage, View};
+use super::{Every, Home, Kernel, Plan, Pooling, Post, Step, Storage, View};
 use crate::nest::suppress::Rows;
 
 impl fmt::Display for Plan {
@@ -61,6 +61,7 @@ impl fmt::Display for Kernel {
                     write!(f, " groups {}", it.groups)?;
                 }
                 write_windows(f, &it.windows)?;
+                write_rows(f, &it.rows)?;
                 if it.storage == Storage::F16 {
                     f.write_str(" f16 weights")?;
                 }
@@ -84,6 +85,7 @@ impl fmt::Display for Kernel {
             Kernel::Depthwise(it) => {
                 f.write_str("depthwise")?;
                 write_windows(f, &it.windows)?;
+                write_rows(f, &it.rows)?;
                 write!(f, " tile {}", it.pixels)?;
                 write_epilogue(f, it.bias, &it.epilogue)
             }
@@ -98,6 +100,15 @@ impl fmt::Display for Kernel {
             }
         }
     }
+}
+
+/// The rows that are written, if not all are.
+fn write_rows(f: &mut fmt::Formatter<'_>, rows: &[Every]) -> fmt::Result {
+    if rows.iter().all(|it| (it.first, it.step) == (0, 1)) {
+        return Ok(());
+    }
+    let each: Vec<_> = rows.iter().map(|it| format!("{}+{}i", it.first, it.step)).collect();
+    write!(f, " rows {}", each.join(" x "))
 }
 
 fn write_windows(f: &mut fmt::Formatter<'_>, windows: &[crate::shape::Window]) -> fmt::Result {

@@ -7,7 +7,7 @@ pub(super) use pool::{Pooled, pool};
 use std::fmt::Write as _;
 
 use super::winograd::{Cut, Scheme, Way, Winograd};
-use super::{Contract, Depthwise, Function, LANES, Post, Storage, tile};
+use super::{Contract, Depthwise, Every, Function, LANES, Post, Storage, Taps, tile};
 use crate::nest::{Affine, Binary, Buffer, Expr, Guard, Index, Nest, Reduction, Stage};
 use crate::ops::Op;
 use crate::shape::{Shape, Window};
@@ -25,16 +25,27 @@ pub(super) struct Contraction {
     pub windows: Vec<Window>,
     /// Whether parameter 1 is added.
     pub bias: bool,
-    /// Whether the filter is flipped.
-    pub flip: bool,
+    /// Which of the filter's taps are those of the windows, on each spatial axis.
+    pub taps: Vec<Taps>,
+    /// Whether the filter is `[in, out / groups, taps..]` rather than `[out, in / groups, taps..]`.
+    pub transposed: bool,
+    /// The rows that it writes on each spatial axis.
+    pub rows: Vec<Every>,
     /// How the filter lies in memory.
     pub storage: Storage,
 }
 
-/// Recognises `out[n, k, y..] = bias[k] + sum(c, i..) in[n, c, s*y + d*i - p ..] * weight[k, c, i..]`, with groups
-/// as an axis of their own, flipped or not. `None` for any other nest.
-pub(super) fn contraction(nest: &Nest) -> Option<Contraction> {
-    let [stage] = nest.stages.as_slice() else { return None };
+/// Recognises stages `out[n, k, y..] = bias[k] + sum(c, i..) in[n, c, s*y + d*i - p ..] * weight[k, c, i..]`, with
+/// groups as an axis of their own. The filter may be flipped, or transposed; a stage may write every so many rows
+/// only and take every so many taps. `None` if there is any other stage.
+pub(super) fn contractions(nest: &Nest) -> Option<Vec<Contraction>> {
+    nest.stages.iter().map(contraction).collect()
+}
+
+fn contraction(stage: &Stage) -> Option<Contraction> {
+    if stage.target != Buffer::Output {
+        return None;
+    }
     let (sum, bias) = split_bias(&stage.value, &stage.at)?;
     let Expr::Reduce { op: Reduction::Sum, extents, guards, body } = sum else { return None };
     let (input, weight) = split_product(body)?;
@@ -48,26 +59,43 @@ pub(super) fn contraction(nest: &Nest) -> Option<Contraction> {
     let channel = depth;
     let in_channels = extents[0];
     let channels = channels(&stage.at[1], &input[1], &stage.extents, channel, in_channels)?;
-    if input[0] != stage.at[0] || weight[0] != stage.at[1] || weight[1] != Affine::axis(channel) {
+    let (groups, out_channels) = channels;
+    let plain = weight[0] == stage.at[1] && weight[1] == Affine::axis(channel);
+    let transposed =
+        weight[0] == input[1] && weight[1] == within(&stage.at[1], groups, out_channels);
+    if input[0] != stage.at[0] || !(plain || transposed) {
         return None;
     }
-    let flip = weight[2..].iter().any(|it| it.terms.first().is_some_and(|it| it.1 < 0));
-    let mut windows = Vec::new();
+    let (mut windows, mut rows, mut taps) = (Vec::new(), Vec::new(), Vec::new());
     for (d, index) in spatial.iter().enumerate() {
-        windows.push(window(
-            stage,
-            d,
-            index,
-            depth + 1 + d,
-            reduced(depth + 1 + d),
-            &weight[2 + d],
-            flip,
-        )?);
+        let tap = depth + 1 + d;
+        let [(place, step)] = stage.at[2 + d].terms.as_slice() else { return None };
+        rows.push(Every::of(stage.at[2 + d].constant, *step)?);
+        windows.push(window(*place, index, tap, reduced(tap))?);
+        taps.push(Taps::of(&weight[2 + d], tap, reduced(tap))?);
     }
-    let (groups, out_channels) = channels;
-    let storage = Storage::F32;
-    let found = Contraction { groups, in_channels, out_channels, windows, bias, flip, storage };
+    let (transposed, storage) = (!plain, Storage::F32);
+    let found = Contraction {
+        groups,
+        in_channels,
+        out_channels,
+        windows,
+        bias,
+        taps,
+        transposed,
+        rows,
+        storage,
+    };
     guards_are_borders(guards, spatial).then_some(found)
+}
+
+/// The output channel within its group, from where an element is written.
+fn within(at: &Affine, groups: usize, out_channels: usize) -> Affine {
+    match at.terms.last() {
+        _ if groups == 1 => at.clone(),
+        Some(&(axis, _)) if out_channels > 1 => Affine::axis(axis),
+        _ => Affine::constant(0),
+    }
 }
 
 /// The reduction and whether a bias indexed by the output channel is added to it.
@@ -118,24 +146,13 @@ fn channels(
     }
 }
 
-fn window(
-    stage: &Stage,
-    d: usize,
-    index: &Affine,
-    tap: usize,
-    kernel: usize,
-    weight: &Affine,
-    flip: bool,
-) -> Option<Window> {
-    let [(place, 1)] = stage.at[2 + d].terms.as_slice() else { return None };
-    let stride = usize::try_from(index.coefficient(*place)).ok().filter(|it| *it >= 1)?;
+/// The window of an axis, from which row of the operand a place reads for a tap.
+fn window(place: usize, index: &Affine, tap: usize, kernel: usize) -> Option<Window> {
+    let stride = usize::try_from(index.coefficient(place)).ok().filter(|it| *it >= 1)?;
     let dilation = usize::try_from(index.coefficient(tap)).ok()?;
-    let expected =
-        if flip { Affine::constant(kernel as i64 - 1).plus(tap, -1) } else { Affine::axis(tap) };
-    let only = index.terms.iter().all(|it| it.0 == *place || it.0 == tap);
+    let only = index.terms.iter().all(|it| it.0 == place || it.0 == tap);
     let before = usize::try_from(-index.constant).ok()?;
-    let one_tap = kernel == 1 && (weight.terms.is_empty() || *weight == expected);
-    (only && (*weight == expected || one_tap)).then_some(Window {
+    only.then_some(Window {
         kernel,
         stride,
         dilation: dilation.max(1),
@@ -143,6 +160,22 @@ fn window(
         after: 0,
         ceil: false,
     })
+}
+
+impl Every {
+    fn of(first: i64, step: i64) -> Option<Every> {
+        let (first, step) = (usize::try_from(first).ok()?, usize::try_from(step).ok()?);
+        (step > 0).then_some(Every { first, step })
+    }
+}
+
+impl Taps {
+    fn of(weight: &Affine, tap: usize, count: usize) -> Option<Taps> {
+        let first = usize::try_from(weight.constant).ok()?;
+        let step = isize::try_from(weight.coefficient(tap)).ok()?;
+        let only = weight.terms.iter().all(|it| it.0 == tap);
+        (only && (step != 0 || count == 1)).then_some(Taps { first, step, count })
+    }
 }
 
 /// Whether guards only keep spatial indices inside the operand, so that a halo of zeros can replace them.
@@ -178,6 +211,22 @@ impl Contraction {
         self.windows.iter().map(|it| it.kernel).product()
     }
 
+    /// Whether the filter is one of a convolution, as it is or flipped on all axes.
+    pub(super) fn is_plain(&self) -> bool {
+        let forward = |it: &Taps| it.first == 0 && (it.step == 1 || it.count == 1);
+        let flipped = |it: &Taps| it.first + 1 == it.count && (it.step == -1 || it.count == 1);
+        !self.transposed && (self.taps.iter().all(forward) || self.taps.iter().all(flipped))
+    }
+
+    /// The shape of what it writes of an output.
+    pub(super) fn part(&self, output: &Shape) -> Shape {
+        let mut dims = output.dims().to_vec();
+        for (extent, rows) in dims.iter_mut().skip(2).zip(&self.rows) {
+            *extent = rows.count(*extent);
+        }
+        Shape::of(&dims)
+    }
+
     /// What is computed: equal for steps that have the same ways to do it, in any net.
     pub(super) fn key(&self, input: &Shape, output: &Shape) -> String {
         let of = |what: fn(&Window) -> usize| {
@@ -196,6 +245,9 @@ impl Contraction {
         }
         if self.groups > 1 {
             let _ = write!(key, ", {} groups", self.groups);
+        }
+        if self.transposed {
+            key.push_str(", transposed");
         }
         if self.storage == Storage::F16 {
             key.push_str(", f16 weights");
@@ -237,6 +289,7 @@ impl Contraction {
             in_channels: self.in_channels,
             out_channels: self.out_channels,
             windows: self.windows.clone(),
+            rows: self.rows.clone(),
             bias: self.bias,
             epilogue,
             pixels,
@@ -261,7 +314,7 @@ impl Contraction {
     /// A depthwise kernel for this many pixels in a row.
     pub(super) fn depthwise(&self, wide: bool, row: usize, epilogue: Vec<Post>) -> Depthwise {
         let (windows, pixels) = (self.windows.clone(), row.min(7));
-        Depthwise { windows, bias: self.bias, epilogue, pixels, wide }
+        Depthwise { windows, rows: self.rows.clone(), bias: self.bias, epilogue, pixels, wide }
     }
 }
 
@@ -324,6 +377,12 @@ mod tests {
     use crate::shape::Shape;
 
     fn found(input: &[usize], layer: &str, args: &[(&str, Value)]) -> Option<Contraction> {
+        let all = all(input, layer, args)?;
+        let [one] = all.as_slice() else { panic!("{} contractions", all.len()) };
+        Some(one.clone())
+    }
+
+    fn all(input: &[usize], layer: &str, args: &[(&str, Value)]) -> Option<Vec<Contraction>> {
         let given: Vec<_> = args
             .iter()
             .map(|(name, value)| Given {
@@ -336,7 +395,7 @@ mod tests {
             Op::parse(layer, Span::default(), &given).expect("a layer").expect("its arguments");
         let input = Shape::of(input);
         let output = op.infer(&[&input]).expect("a shape");
-        contraction(&op.lower(&[&input], &output)?)
+        contractions(&op.lower(&[&input], &output)?)
     }
 
     fn int(value: i64) -> Value {
@@ -349,7 +408,7 @@ mod tests {
         let it = found(&[2, 16, 9, 8], "conv", &args).expect("a convolution");
         let window = Window { kernel: 3, stride: 2, dilation: 1, before: 1, after: 0, ceil: false };
         assert_eq!(
-            (it.groups, it.in_channels, it.out_channels, it.bias, it.flip),
+            (it.groups, it.in_channels, it.out_channels, it.bias, it.transposed),
             (1, 16, 24, true, false)
         );
         assert_eq!(it.windows, [window, window]);
@@ -372,10 +431,30 @@ mod tests {
         let args = [("channels", int(8)), ("kernel", int(1)), ("flip", Value::Bool(true))];
         assert_eq!(found(&[1, 4, 7], "conv", &args).expect("1-D").windows.len(), 1);
         let args = [("channels", int(8)), ("kernel", int(3)), ("flip", Value::Bool(true))];
-        assert!(found(&[1, 4, 5, 5, 5], "conv", &args).expect("3-D").flip);
+        let it = found(&[1, 4, 5, 5, 5], "conv", &args).expect("3-D");
+        assert_eq!(it.taps, [Taps { first: 2, step: -1, count: 3 }; 3]);
         let it = found(&[3, 100], "fc", &[("features", int(10))]).expect("a product");
         assert_eq!((it.in_channels, it.out_channels, it.windows.len()), (100, 10, 0));
         assert_eq!(found(&[1, 8, 4, 4], "maxpool", &[("kernel", int(2))]), None);
+    }
+
+    #[test]
+    fn each_phase_of_a_transposed_convolution_is_one() {
+        let args = [("channels", int(8)), ("kernel", int(3)), ("stride", int(2)), ("pad", int(1))];
+        let phases = all(&[1, 16, 5, 5], "deconv", &args).expect("four convolutions");
+        let of =
+            |it: &Contraction, axis: usize| (it.rows[axis], it.taps[axis], it.windows[axis].before);
+        let even = (Every { first: 0, step: 2 }, Taps { first: 1, step: -2, count: 1 }, 0);
+        let odd = (Every { first: 1, step: 2 }, Taps { first: 2, step: -2, count: 2 }, 0);
+        let axes: Vec<_> = phases.iter().map(|it| [of(it, 0), of(it, 1)]).collect();
+        assert_eq!(axes, [[even, even], [even, odd], [odd, even], [odd, odd]]);
+        assert!(phases.iter().all(|it| it.transposed && !it.is_plain()));
+        assert_eq!(phases[1].part(&Shape::of(&[1, 8, 9, 9])).dims(), [1, 8, 5, 4]);
+        let each = [("channels", int(16)), ("kernel", int(2)), ("groups", int(16))];
+        let it = found(&[1, 16, 5, 5], "deconv", &each).expect("depthwise");
+        assert!(it.is_depthwise() && it.transposed);
+        let none = [("channels", int(8)), ("kernel", int(1)), ("stride", int(2))];
+        assert_eq!(all(&[1, 16, 5, 5], "deconv", &none), None, "some rows meet no tap");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Where a value lives and how its elements are laid out.
 
-use super::LANES;
+use super::{Every, LANES};
 use crate::shape::Shape;
 
 /// A buffer of a plan.
@@ -101,6 +101,24 @@ impl View {
         };
         let shape = self.shape.with(1, channels).expect("a slice is smaller than the whole");
         View { base: self.base + shift, shape, ..self.clone() }
+    }
+
+    /// Some rows of each spatial axis, as a view of their own; all where `rows` is empty.
+    #[must_use]
+    pub fn every(&self, rows: &[Every]) -> View {
+        let mut view = self.clone();
+        let mut dims = self.shape.dims().to_vec();
+        for (axis, rows) in (2..).zip(rows) {
+            view.base += rows.first * self.strides[axis];
+            view.strides[axis] *= rows.step;
+            dims[axis] = rows.count(dims[axis]);
+            assert!(dims[axis] > 0, "{rows:?} are rows of axis {axis} of {}", self.shape);
+        }
+        if rows.iter().any(|it| (it.first, it.step) != (0, 1)) {
+            view.halo = Vec::new();
+            view.shape = Shape::of(&dims);
+        }
+        view
     }
 
     /// The same elements of a `[N, C, 1..]` value under a shape of the same batch and channels.

@@ -221,6 +221,7 @@ fn is_eligible(found: &Contraction) -> bool {
     let plain =
         |it: &Window| it.kernel == found.windows[0].kernel && it.stride == 1 && it.dilation == 1;
     found.groups == 1
+        && found.is_plain()
         && found.windows.len() == 2
         && found.windows.iter().all(plain)
         && found.in_channels >= CHANNELS

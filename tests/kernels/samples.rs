@@ -274,20 +274,55 @@ fn depthwise_convolutions() {
     assert_eq!(meant, 72, "all but those of one channel");
 }
 
+/// A transposed convolution, on a map that its padding leaves something of.
+fn deconv(it: &mut Sample, from: usize, groups: usize, windows: &Windows) -> Made {
+    let more = if it.pad == Pad::Wide { 6 } else { 2 };
+    let space: Vec<_> = windows.space.iter().map(|it| it.min(&4) + more).collect();
+    let (mut net, x) = it.net(from, &space);
+    let mut args = windows.args();
+    let rows = windows.stride.iter().map(|&stride| it.random.between(0, stride - 1));
+    args.push(("output_pad", list(&rows.collect::<Vec<_>>())));
+    args.push(("channels", int(it.channels)));
+    args.push(("groups", int(groups)));
+    args.push(("bias", Value::Bool(it.random.between(0, 3) > 0)));
+    let node = net.add("deconv", &args, &[x]);
+    (net, node)
+}
+
+/// Tiles for each phase of the strides; loops where a phase has no taps, or begins inside the map.
 #[test]
 fn transposed_convolutions() {
     let make = |it: &mut Sample| {
         let windows = it.windows(&[3, 4]);
-        let more = if it.pad == Pad::Wide { 6 } else { 2 };
-        let space: Vec<_> = windows.space.iter().map(|it| it.min(&4) + more).collect();
-        let from = it.random.one_of(&[1, 3, 8, 17]);
-        let (mut net, x) = it.net(from, &space);
-        let mut args = windows.args();
-        args.push(("channels", int(it.channels)));
-        let node = net.add("deconv", &args, &[x]);
-        (net, node)
+        // More than one pass over the channels, too.
+        let from = it.random.one_of(&[1, 3, 8, 17, 136]);
+        deconv(it, from, 1, &windows)
     };
-    check(7, |_| Algorithms::Fastest, make, |_| true);
+    let meant = check(7, |_| Algorithms::Fastest, make, |it| matches!(it, Kernel::Contract(_)));
+    assert!(meant >= 40, "{meant} of 80");
+}
+
+#[test]
+fn transposed_convolutions_in_groups() {
+    let make = |it: &mut Sample| {
+        let windows = it.windows(&[3, 4]);
+        let groups = it.random.between(2, 3);
+        let from = it.random.one_of(&[1, 8, 16]);
+        it.channels *= groups;
+        deconv(it, from * groups, groups, &windows)
+    };
+    let meant = check(14, |_| Algorithms::Fastest, make, |it| matches!(it, Kernel::Contract(_)));
+    assert!(meant >= 12, "those whose groups are whole blocks, but not {meant} of 80");
+}
+
+#[test]
+fn transposed_depthwise_convolutions() {
+    let make = |it: &mut Sample| {
+        let windows = it.windows(&[2, 3, 5]);
+        deconv(it, it.channels, it.channels, &windows)
+    };
+    let meant = check(15, |_| Algorithms::Fastest, make, |it| matches!(it, Kernel::Depthwise(_)));
+    assert!(meant >= 36, "{meant} of 80");
 }
 
 /// A stride stands for a batch; the padding for where the operand comes from.

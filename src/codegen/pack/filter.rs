@@ -3,24 +3,51 @@
 use std::ops::Range;
 
 use super::super::tile;
-use crate::plan::{LANES, Scheme};
+use crate::plan::{LANES, Scheme, Taps};
+use crate::shape::Shape;
 use crate::weights::Value;
 
 /// The order of a tile's weights: see [`crate::plan::Packing::Contract`].
-#[derive(Clone, Copy)]
 pub(super) struct Filter {
     pub(super) in_channels: usize,
-    pub(super) taps: usize,
+    pub(super) out_channels: usize,
+    /// Elements of the parameter for a pair of channels.
+    pub(super) all: usize,
+    /// Which of them are taps, in order.
+    pub(super) taps: Vec<usize>,
     pub(super) plain: bool,
-    pub(super) flip: bool,
+    pub(super) transposed: bool,
+}
+
+/// The positions of taps among all elements of a parameter for a pair of channels, and how many elements those are.
+pub(super) fn taps(shape: &Shape, along: &[Taps]) -> (usize, Vec<usize>) {
+    let mut positions = vec![0];
+    for (&extent, along) in shape.spatial().iter().zip(along) {
+        let tap = |at: usize, it: usize| {
+            let tap = along.first as isize + along.step * it as isize;
+            at * extent + usize::try_from(tap).expect("a tap of the filter")
+        };
+        positions =
+            positions.iter().flat_map(|&at| (0..along.count).map(move |it| tap(at, it))).collect();
+    }
+    (shape.spatial().iter().product(), positions)
 }
 
 impl Filter {
-    /// Fills a tile from the first of these rows on; lanes without a row stay zero. A row is the weights of one
-    /// output channel. Eight are read at a time, so that they stay near while they are spread.
-    pub(super) fn pack(self, value: &Value, rows: Range<usize>, to: &mut [f32]) {
-        let depth = self.in_channels * self.taps;
-        let width = to.len() / depth;
+    /// Fills a tile from the first of these output channels of a group on; lanes without one stay zero.
+    pub(super) fn pack(&self, value: &Value, group: usize, rows: Range<usize>, to: &mut [f32]) {
+        if self.transposed {
+            self.pack_transposed(value, group, rows, to);
+        } else {
+            let first = group * self.out_channels;
+            self.pack_rows(value, first + rows.start..first + rows.end, to);
+        }
+    }
+
+    /// Reads the weights of eight output channels at a time, so that they stay near while they are spread.
+    fn pack_rows(&self, value: &Value, rows: Range<usize>, to: &mut [f32]) {
+        let depth = self.in_channels * self.all;
+        let width = to.len() / (self.in_channels * self.taps.len());
         let mut near = vec![0.0; depth * LANES.min(rows.len())];
         for lane in (0..width.min(rows.len())).step_by(LANES) {
             let first = rows.start + lane;
@@ -30,30 +57,54 @@ impl Filter {
         }
     }
 
+    /// Reads the weights of the tile's output channels for one block of input channels at a time.
+    fn pack_transposed(&self, value: &Value, group: usize, rows: Range<usize>, to: &mut [f32]) {
+        let width = to.len() / (self.in_channels * self.taps.len());
+        let line = self.all * width.min(rows.len());
+        let mut near = vec![0.0; line * self.lanes()];
+        let mut begun = 0..0;
+        self.for_each_step(&mut |step, channel, tap| {
+            if !begun.contains(&channel) {
+                begun = channel..(channel + self.lanes()).min(self.in_channels);
+                for (channel, near) in begun.clone().zip(near.chunks_exact_mut(line)) {
+                    let first = (group * self.in_channels + channel) * self.out_channels;
+                    value.read((first + rows.start) * self.all, near);
+                }
+            }
+            let near = near[(channel - begun.start) * line..][..line].chunks_exact(self.all);
+            to[step * width..].iter_mut().zip(near).for_each(|(to, it)| *to = it[tap]);
+        });
+    }
+
+    /// Input channels whose steps lie between two taps.
+    fn lanes(&self) -> usize {
+        if self.plain { 1 } else { LANES }
+    }
+
     /// Writes one element of every row for each step of the reduction, `width` from step to step.
-    fn spread(self, rows: &[f32], width: usize, to: &mut [f32]) {
-        let rows: Vec<&[f32]> = rows.chunks_exact(self.in_channels * self.taps).collect();
+    fn spread(&self, rows: &[f32], width: usize, to: &mut [f32]) {
+        let rows: Vec<&[f32]> = rows.chunks_exact(self.in_channels * self.all).collect();
         match <[&[f32]; LANES]>::try_from(rows) {
-            Ok(rows) => self.for_each_step(&mut |step, column| {
+            Ok(rows) => self.for_each_step(&mut |step, channel, tap| {
+                let column = channel * self.all + tap;
                 let to = to[step * width..].first_chunk_mut().expect("a step has eight lanes");
                 *to = rows.map(|it| it[column]);
             }),
-            Err(rows) => self.for_each_step(&mut |step, column| {
+            Err(rows) => self.for_each_step(&mut |step, channel, tap| {
+                let column = channel * self.all + tap;
                 to[step * width..].iter_mut().zip(&rows).for_each(|(to, it)| *to = it[column]);
             }),
         }
     }
 
-    /// The column of a row that each step of the reduction reads.
+    /// The input channel and the tap of each step of the reduction.
     #[inline]
-    fn for_each_step(self, visit: &mut impl FnMut(usize, usize)) {
-        let lanes = if self.plain { 1 } else { LANES };
+    fn for_each_step(&self, visit: &mut impl FnMut(usize, usize, usize)) {
         let mut step = 0;
-        for block in (0..self.in_channels).step_by(lanes) {
-            for tap in 0..self.taps {
-                let tap = if self.flip { self.taps - 1 - tap } else { tap };
-                for channel in block..(block + lanes).min(self.in_channels) {
-                    visit(step, channel * self.taps + tap);
+        for block in (0..self.in_channels).step_by(self.lanes()) {
+            for &tap in &self.taps {
+                for channel in block..(block + self.lanes()).min(self.in_channels) {
+                    visit(step, channel, tap);
                     step += 1;
                 }
             }

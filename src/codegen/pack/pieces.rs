@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Blob;
-use super::filter::{Filter, Transformed};
+use super::filter::{self, Filter, Transformed};
 use crate::plan::{LANES, Packed, Packing, Plan, Storage};
 use crate::weights::{self, Value, Values};
 
@@ -103,7 +103,10 @@ fn lengths(packed: &Packed) -> Vec<usize> {
     match packed.packing {
         Packing::Rows => chunks(packed.elements, ROWS).collect(),
         Packing::Bias { .. } | Packing::Depthwise { .. } => vec![packed.elements],
-        Packing::Contract { groups, out_channels, in_channels, taps, vectors, storage, .. } => {
+        Packing::Contract {
+            groups, out_channels, in_channels, ref taps, vectors, storage, ..
+        } => {
+            let taps: usize = taps.iter().map(|it| it.count).product();
             let width = out_channels.next_multiple_of(LANES);
             let tiles = (0..groups).flat_map(|_| chunks(width, vectors * LANES));
             tiles.map(|it| storage.words(it * in_channels * taps)).collect()
@@ -138,36 +141,37 @@ fn write(packed: &Packed, piece: usize, value: &Value, to: &mut [f32]) -> usize 
                 to[group * padded..][..out_channels].copy_from_slice(row);
             }
         }
-        Packing::Depthwise { channels, taps, flip } => {
+        Packing::Depthwise { channels, ref taps } => {
             let from = whole();
+            let (all, taps) = filter::taps(&packed.shape, taps);
             for channel in 0..channels {
-                let block = channel / LANES * taps;
-                for tap in 0..taps {
-                    let source = if flip { taps - 1 - tap } else { tap };
-                    to[(block + tap) * LANES + channel % LANES] = from[channel * taps + source];
+                let block = channel / LANES * taps.len();
+                for (tap, source) in taps.iter().enumerate() {
+                    to[(block + tap) * LANES + channel % LANES] = from[channel * all + source];
                 }
             }
         }
         Packing::Contract {
             out_channels,
             in_channels,
-            taps,
+            ref taps,
             vectors,
             plain,
-            flip,
+            transposed,
             storage,
             ..
         } => {
             let tiles = out_channels.div_ceil(LANES).div_ceil(vectors);
             let (group, tile) = (piece / tiles, piece % tiles);
             let first = tile * vectors * LANES;
-            let filter = Filter { in_channels, taps, plain, flip };
-            let rows = group * out_channels + first..(group + 1) * out_channels;
+            let (all, taps) = filter::taps(&packed.shape, taps);
+            let filter = Filter { in_channels, out_channels, all, taps, plain, transposed };
+            let rows = first..out_channels;
             match storage {
-                Storage::F32 => filter.pack(value, rows, to),
+                Storage::F32 => filter.pack(value, group, rows, to),
                 Storage::F16 => {
                     let mut near = vec![0.0; 2 * to.len()];
-                    filter.pack(value, rows, &mut near);
+                    filter.pack(value, group, rows, &mut near);
                     return weights::narrow(&near, bytemuck::cast_slice_mut(to));
                 }
             }

@@ -1,32 +1,33 @@
 //! What tiles read around their operands, and how far they reach.
 
+use super::super::REACH_MAX;
 use super::super::view::{BufferId, View};
-use super::super::{REACH_MAX, winograd};
-use super::{Builder, Recipe, is_picture};
+use super::super::winograd::{self, Way};
+use super::{Builder, Recipe, Tiled, is_picture};
 use crate::graph::NodeId;
 
 impl Builder<'_> {
     /// What the windows of tiles read around their operands.
     pub(super) fn find_halos(&mut self) {
         for &id in &self.order {
-            let shape = &self.graph.node(id).shape;
-            let (found, overhang) = match &self.recipes[&id] {
-                Recipe::Contract(found, _) => (found, vec![0; shape.spatial().len()]),
-                Recipe::Winograd(found, cut) => {
-                    (found, winograd::overhang(shape, cut.scheme.outputs))
-                }
-                _ => continue,
-            };
+            let Recipe::Tiles(all) = &self.recipes[&id] else { continue };
             let operand = self.graph.node(id).operands()[0];
             let from = self.graph.node(operand).shape.spatial();
-            let to = shape.spatial();
             let root = self.root(operand);
             let axes = self.graph.node(root).shape.spatial().len();
             let halo = self.halos.entry(root).or_insert_with(|| vec![(0, 0); axes]);
-            for (axis, window) in found.windows.iter().enumerate() {
-                let last = (to[axis] - 1) * window.stride + window.reach() + overhang[axis];
-                let after = last.saturating_sub(window.before + from[axis]);
-                halo[axis] = (halo[axis].0.max(window.before), halo[axis].1.max(after));
+            for Tiled { found, way, .. } in all {
+                let to = found.part(&self.graph.node(id).shape);
+                let overhang = match way {
+                    Way::Direct(_) => vec![0; found.windows.len()],
+                    Way::Winograd(cut) => winograd::overhang(&to, cut.scheme.outputs),
+                };
+                for (axis, window) in found.windows.iter().enumerate() {
+                    let last =
+                        (to.spatial()[axis] - 1) * window.stride + window.reach() + overhang[axis];
+                    let after = last.saturating_sub(window.before + from[axis]);
+                    halo[axis] = (halo[axis].0.max(window.before), halo[axis].1.max(after));
+                }
             }
         }
     }
@@ -35,8 +36,10 @@ impl Builder<'_> {
     pub(super) fn take_loops_for_far_tiles(&mut self) -> bool {
         let is_far = |&id: &NodeId| {
             let plain = match &self.recipes[&id] {
-                Recipe::Contract(found, _) => found.groups == 1,
-                Recipe::Winograd(..) | Recipe::Pool(_) => false,
+                Recipe::Tiles(all) => {
+                    all.iter().all(|it| it.found.groups == 1 && matches!(it.way, Way::Direct(_)))
+                }
+                Recipe::Pool(_) => false,
                 _ => return false,
             };
             let node = self.graph.node(id);
@@ -47,7 +50,6 @@ impl Builder<'_> {
         for &id in &far {
             let nest = self.nest(id, self.graph.layer(id).expect("only a layer has tiles"));
             self.recipes.insert(id, Recipe::Nest(nest));
-            self.choices.remove(&id);
         }
         if !far.is_empty() {
             self.halos.clear();

@@ -20,14 +20,14 @@ impl Builder<'_> {
         let mut whole: HashSet<ParamId> = HashSet::new();
         let layers = || self.order.iter().filter_map(|&it| Some((it, self.graph.layer(it)?)));
         for (id, layer) in layers() {
-            let is_half = matches!(&self.recipes[&id], Recipe::Contract(found, _) if found.storage == Storage::F16);
+            let is_half = matches!(&self.recipes[&id], Recipe::Tiles(all) if all.iter().all(|it| it.found.storage == Storage::F16));
             whole.extend(layer.params.iter().skip(usize::from(is_half)));
         }
         for (id, layer) in layers() {
-            if let Some(Recipe::Contract(found, _)) = self.recipes.get_mut(&id)
+            if let Some(Recipe::Tiles(all)) = self.recipes.get_mut(&id)
                 && whole.contains(&layer.params[0])
             {
-                found.storage = Storage::F32;
+                all.iter_mut().for_each(|it| it.found.storage = Storage::F32);
             }
         }
     }

@@ -4,29 +4,45 @@ use super::super::select::{self, Contraction, Pooled};
 use super::super::view::View;
 use super::super::winograd::{Cut, Way};
 use super::super::{Kernel, LANES, PackedId, Packing, Pool, Post};
-use super::Builder;
 use super::forms::split_epilogue;
+use super::{Builder, Tiled};
 use crate::graph::{Epilogue, Layer, NodeId};
 
 impl<'a> Builder<'a> {
-    pub(super) fn emit_contract(
-        &mut self,
-        position: usize,
-        id: NodeId,
-        found: &Contraction,
-        way: Way,
-    ) {
-        let layer = self.graph.layer(id).expect("only a layer contracts");
-        let node = self.graph.node(id);
-        let row = select::row(&node.shape);
-        // A sum of several passes leaves partial sums in the output before the operand is added.
-        let output = match way {
-            Way::Direct(_) if !found.is_depthwise() => self.output_view(position, id, &[]),
-            _ => self.tile_output(position, id),
+    pub(super) fn emit_tiles(&mut self, position: usize, id: NodeId, all: &[Tiled]) {
+        let operand = self.graph.node(id).operands()[0];
+        // A sum of several passes leaves partial sums in the output before the operand is added; of several phases the
+        // first writes a value that the next is to add to.
+        let output = match all {
+            [Tiled { way: Way::Winograd(_), .. }] => self.tile_output(position, id),
+            [it] if it.found.is_depthwise() => self.tile_output(position, id),
+            _ => self.output_view(position, id, &[]),
         };
-        let mut inputs = vec![self.tile_operand(node.operands()[0], found)];
+        let mut inputs = vec![self.tile_operand(operand, &all[0].found)];
         let (posts, rest) = self.tile_epilogue(id, &mut inputs);
-        let (kernel, params) = match way {
+        for (at, tiled) in all.iter().enumerate() {
+            let (kernel, params) = self.tile(id, tiled, posts.clone(), !inputs[0].blocked);
+            let done = rest.is_empty() && at + 1 == all.len();
+            self.step(id, kernel, inputs.clone(), params, Vec::new(), output.clone(), done);
+            let step = self.plan.steps.last_mut().expect("a step was added");
+            step.choice.clone_from(&tiled.choice);
+        }
+        if !rest.is_empty() {
+            self.emit_rest(id, rest, output);
+        }
+    }
+
+    /// The kernel of a contraction and the parameters that it reads; `plain` says that its operand is row-major.
+    fn tile(
+        &mut self,
+        id: NodeId,
+        Tiled { found, way, .. }: &Tiled,
+        posts: Vec<Post>,
+        plain: bool,
+    ) -> (Kernel, Vec<PackedId>) {
+        let layer = self.graph.layer(id).expect("only a layer contracts");
+        let row = select::row(&found.part(&self.graph.node(id).shape));
+        match *way {
             Way::Winograd(cut) => {
                 let kernel = found.winograd(cut, posts);
                 self.plan.winograd.push((id, cut));
@@ -42,15 +58,9 @@ impl<'a> Builder<'a> {
             }
             Way::Direct(vectors) => {
                 let kernel = found.contract(self.options.processor.wide, row, vectors, posts);
-                let params = self.contract_params(layer, found, vectors, !inputs[0].blocked);
+                let params = self.contract_params(layer, found, vectors, plain);
                 (Kernel::Contract(kernel), params)
             }
-        };
-        let done = rest.is_empty();
-        self.step(id, kernel, inputs, params, Vec::new(), output.clone(), done);
-        self.plan.steps.last_mut().expect("a step was added").choice = self.choices.remove(&id);
-        if !done {
-            self.emit_rest(id, rest, output);
         }
     }
 
@@ -107,10 +117,10 @@ impl<'a> Builder<'a> {
             groups,
             out_channels,
             in_channels,
-            taps,
+            taps: found.taps.clone(),
             vectors,
             plain,
-            flip: found.flip,
+            transposed: found.transposed,
             storage: found.storage,
         };
         let elements = found.storage.words(groups * padded * in_channels * taps);
@@ -133,7 +143,7 @@ impl<'a> Builder<'a> {
             out_channels,
             in_channels,
             vectors: cut.vectors,
-            flip: found.flip,
+            flip: found.taps.iter().any(|it| it.step < 0),
         };
         let elements = padded * in_channels * cut.points();
         let mut params = vec![self.packed(layer.params[0], packing, elements)];
@@ -147,9 +157,9 @@ impl<'a> Builder<'a> {
     fn depthwise_params(&mut self, layer: &Layer, found: &Contraction) -> Vec<PackedId> {
         let channels = found.groups;
         let padded = channels.next_multiple_of(LANES);
-        let taps = found.taps();
-        let packing = Packing::Depthwise { channels, taps, flip: found.flip };
-        let mut params = vec![self.packed(layer.params[0], packing, padded * taps)];
+        let packing = Packing::Depthwise { channels, taps: found.taps.clone() };
+        let elements = padded * found.taps();
+        let mut params = vec![self.packed(layer.params[0], packing, elements)];
         if found.bias {
             params.push(self.packed(layer.params[1], Packing::Rows, padded));
         }

@@ -2,18 +2,18 @@
 
 use super::super::view::View;
 use super::super::winograd::overhang;
-use super::super::{Kernel, Loops, Plan, Pool, REACH_MAX, Step};
+use super::super::{Every, Kernel, Loops, Plan, Pool, REACH_MAX, Step};
 use crate::nest::{Affine, Buffer, Expr, Guard, Index};
 use crate::shape::{Shape, Window};
 
 /// Says what a step would reach outside its views, if anything.
 pub(super) fn check(plan: &Plan, step: &Step) -> Result<(), String> {
     match &step.kernel {
-        Kernel::Contract(it) => tiles(step, &it.windows, &vec![0; it.windows.len()]),
-        Kernel::Depthwise(it) => tiles(step, &it.windows, &vec![0; it.windows.len()]),
+        Kernel::Contract(it) => tiles(step, &it.rows, &it.windows, &vec![0; it.windows.len()]),
+        Kernel::Depthwise(it) => tiles(step, &it.rows, &it.windows, &vec![0; it.windows.len()]),
         Kernel::Winograd(it) => {
             let overhang = overhang(&step.output.shape, it.cut.scheme.outputs);
-            tiles(step, &it.windows, &overhang)
+            tiles(step, &[], &it.windows, &overhang)
         }
         Kernel::Pool(it) => pool(step, it),
         // The definition checks every index that a test meets; the proof is for all others.
@@ -24,12 +24,17 @@ pub(super) fn check(plan: &Plan, step: &Step) -> Result<(), String> {
 
 /// Tiles read their windows without looking for borders: halos hold what lies outside. So many rows are read past the
 /// last window.
-fn tiles(step: &Step, windows: &[Window], overhang: &[usize]) -> Result<(), String> {
-    let input = &step.inputs[0];
+fn tiles(
+    step: &Step,
+    rows: &[Every],
+    windows: &[Window],
+    overhang: &[usize],
+) -> Result<(), String> {
+    let (input, output) = (&step.inputs[0], step.output.every(rows));
     for (axis, window) in windows.iter().enumerate() {
         let (before, after) = input.halo.get(axis).copied().unwrap_or((0, 0));
         let extent = input.shape.spatial()[axis];
-        let last = (step.output.shape.spatial()[axis] - 1) * window.stride + window.reach();
+        let last = (output.shape.spatial()[axis] - 1) * window.stride + window.reach();
         if before < window.before || last + overhang[axis] > window.before + extent + after {
             return Err(format!("axis {axis} of the windows leaves the halo of operand 0"));
         }
