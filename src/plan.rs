@@ -179,11 +179,10 @@ pub struct Contract {
     pub in_channels: usize,
     /// Output channels of one group.
     pub out_channels: usize,
-    /// One window for each spatial axis; none for a fully connected layer. The place `y` of an axis is the row
-    /// `rows.first + y * rows.step` of the output.
+    /// One window for each spatial axis; none for a fully connected layer.
     pub windows: Vec<Window>,
-    /// The rows that are written on each spatial axis.
-    pub rows: Vec<Every>,
+    /// The part of each spatial axis that is computed; all where there is none.
+    pub parts: Vec<Part>,
     /// Whether a bias is added (parameter 1).
     pub bias: bool,
     /// What happens before the store, in order.
@@ -198,22 +197,18 @@ pub struct Contract {
     pub storage: Storage,
 }
 
-/// Every `step`-th row of an axis, from one on: a phase of a transposed convolution, which one step computes. All rows,
-/// if each.
+/// The rows of an axis that one step computes, where that is not all of them: a phase of a transposed convolution, or
+/// rows whose windows have the same taps on the operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Every {
-    /// The first row.
+pub struct Part {
+    /// The first row of the output.
     pub first: usize,
     /// From row to row.
     pub step: usize,
-}
-
-impl Every {
-    /// How many rows of so many those are.
-    #[must_use]
-    pub fn count(self, extent: usize) -> usize {
-        extent.saturating_sub(self.first).div_ceil(self.step)
-    }
+    /// How many.
+    pub count: usize,
+    /// The row of the operand where the first window begins, less what it pads.
+    pub start: usize,
 }
 
 /// `out[n, c, y..] = epilogue(bias[c] + sum(i..) in[n, c, y * stride + i * dilation - before ..] * weight[c, i..])`.
@@ -221,8 +216,8 @@ impl Every {
 pub struct Depthwise {
     /// One window for each spatial axis.
     pub windows: Vec<Window>,
-    /// The rows that are written on each spatial axis.
-    pub rows: Vec<Every>,
+    /// The part of each spatial axis that is computed; all where there is none.
+    pub parts: Vec<Part>,
     /// Whether a bias is added (parameter 1).
     pub bias: bool,
     /// What happens before the store, in order.
@@ -342,6 +337,8 @@ pub enum Packing {
         plain: bool,
         /// Whether the filter is `[in, out, taps..]`.
         transposed: bool,
+        /// How many groups of the parameter each of these is; between them are zeros.
+        merged: usize,
         /// How a weight lies in memory.
         storage: Storage,
     },

@@ -12,7 +12,7 @@ use super::subject::SubjectArgs;
 use super::terminal::{Stop, Terminal};
 use super::{compile, phase};
 use crate::codegen::machine::{self, Vectors};
-use crate::plan::{Every, Kernel, Plan, Step};
+use crate::plan::{Kernel, Part, Plan, Step};
 use crate::program::Session;
 use crate::report::{Report, bytes, counted, shown, thousands};
 
@@ -249,7 +249,7 @@ fn layers(
 
 /// What a step runs, and its multiply-accumulate operations.
 fn work(step: &Step) -> (String, u64) {
-    let outputs = |rows: &[Every]| step.output.every(rows).shape.elements() as u64;
+    let outputs = |parts: &[Part]| step.output.parts(parts).shape.elements() as u64;
     let taps = |windows: &[crate::shape::Window]| -> u64 {
         windows.iter().map(|it| it.kernel as u64).product()
     };
@@ -257,12 +257,12 @@ fn work(step: &Step) -> (String, u64) {
         Kernel::Loops(_) => ("loops", 0),
         Kernel::Pool(_) => ("pool", 0),
         Kernel::Contract(it) => {
-            ("contract", outputs(&it.rows) * it.in_channels as u64 * taps(&it.windows))
+            ("contract", outputs(&it.parts) * it.in_channels as u64 * taps(&it.windows))
         }
         Kernel::Winograd(it) => {
             ("winograd", outputs(&[]) * (taps(&it.windows) * it.in_channels as u64))
         }
-        Kernel::Depthwise(it) => ("depthwise", outputs(&it.rows) * taps(&it.windows)),
+        Kernel::Depthwise(it) => ("depthwise", outputs(&it.parts) * taps(&it.windows)),
         Kernel::Suppress(_) => ("suppress", 0),
     };
     match &step.choice {

@@ -17,7 +17,7 @@ use super::tile::{
     self, Axis, Contraction, Epilogue, Grid, Pixel, Pointer, Reduction, Start, Tile,
 };
 use crate::plan::tile::{channels_at_once, row as cover};
-use crate::plan::{Contract, Depthwise, Every, LANES, Plan, Post, Step, Storage, View};
+use crate::plan::{Contract, Depthwise, LANES, Part, Plan, Post, Step, Storage, View};
 use crate::shape::Window;
 pub(super) use pool::emit_pool;
 pub(super) use sweep::{Names, bytes, signed};
@@ -141,7 +141,7 @@ pub(super) fn emit_contract(
     blob: &Blob,
 ) -> (Vec<Vec<u8>>, usize) {
     let tiles = contract.out_channels.div_ceil(LANES).div_ceil(contract.vectors);
-    let step = &of_rows(step, &contract.rows);
+    let step = &of_parts(step, &contract.parts);
     let residual = residual(step, &contract.epilogue);
     let parts = step.output.shape.batch() * contract.groups * tiles;
     let map = Map::new(step, residual, &contract.windows, UNITS.div_ceil(parts));
@@ -169,7 +169,7 @@ pub(super) fn emit_depthwise(
     depthwise: &Depthwise,
     blob: &Blob,
 ) -> (Vec<Vec<u8>>, usize) {
-    let step = &of_rows(step, &depthwise.rows);
+    let step = &of_parts(step, &depthwise.parts);
     let residual = residual(step, &depthwise.epilogue);
     let map = Map::new(step, residual, &depthwise.windows, UNITS);
     let job = Job {
@@ -187,11 +187,13 @@ pub(super) fn emit_depthwise(
     (leaves.into_bytes(), units)
 }
 
-/// The step as if its output, and the operands that are added to it, had these rows only.
-fn of_rows(step: &Step, rows: &[Every]) -> Step {
+/// The step as if its output, and what is added to it, had these parts only, and its operand began at their windows.
+fn of_parts(step: &Step, parts: &[Part]) -> Step {
     let mut step = step.clone();
-    step.output = step.output.every(rows);
-    step.inputs[1..].iter_mut().for_each(|it| *it = it.every(rows));
+    step.output = step.output.parts(parts);
+    let (first, added) = step.inputs.split_first_mut().expect("a tile has an operand");
+    added.iter_mut().for_each(|it| *it = it.parts(parts));
+    first.base += (2..).zip(parts).map(|(axis, it)| it.start * first.strides[axis]).sum::<usize>();
     step
 }
 

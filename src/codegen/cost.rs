@@ -35,7 +35,7 @@ pub(super) fn nanoseconds(step: &Step, bundled: bool) -> u64 {
             let terms = (it.in_channels * taps) as u64;
             let bytes = it.storage.bytes() as u64;
             let weights = terms * (it.groups * it.out_channels) as u64 * bytes;
-            let output = step.output.every(&it.rows).shape;
+            let output = step.output.parts(&it.parts).shape;
             let sums = elements(&output).saturating_mul(terms) / TILE;
             sums.max(weights / if weights > CACHED { MEMORY } else { CACHE })
         }
@@ -52,7 +52,7 @@ pub(super) fn nanoseconds(step: &Step, bundled: bool) -> u64 {
         }
         Kernel::Depthwise(it) => {
             let taps: usize = it.windows.iter().map(|it| it.kernel).product();
-            let output = step.output.every(&it.rows).shape;
+            let output = step.output.parts(&it.parts).shape;
             elements(&output).saturating_mul(taps as u64 + 2) / (TILE / 2)
         }
     }

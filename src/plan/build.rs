@@ -136,7 +136,8 @@ impl Builder<'_> {
         }
         let nest = self.nest(id, layer);
         let fits = |it: &Contraction| it.has_tiles() && self.reads_tiles(node.operands()[0], it);
-        match select::contractions(&nest) {
+        let found = shapes.first().and_then(|it| select::contractions(&nest, it));
+        match found {
             Some(all) if all.iter().all(fits) => {
                 let tiled = |it| self.tiled(it, shapes[0], &node.shape);
                 Recipe::Tiles(all.into_iter().map(tiled).collect())

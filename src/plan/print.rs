@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Every, Home, Kernel, Plan, Pooling, Post, Step, Storage, View};
+use super::{Home, Kernel, Part, Plan, Pooling, Post, Step, Storage, View};
 use crate::nest::suppress::Rows;
 
 impl fmt::Display for Plan {
@@ -61,7 +61,7 @@ impl fmt::Display for Kernel {
                     write!(f, " groups {}", it.groups)?;
                 }
                 write_windows(f, &it.windows)?;
-                write_rows(f, &it.rows)?;
+                write_parts(f, &it.parts)?;
                 if it.storage == Storage::F16 {
                     f.write_str(" f16 weights")?;
                 }
@@ -85,7 +85,7 @@ impl fmt::Display for Kernel {
             Kernel::Depthwise(it) => {
                 f.write_str("depthwise")?;
                 write_windows(f, &it.windows)?;
-                write_rows(f, &it.rows)?;
+                write_parts(f, &it.parts)?;
                 write!(f, " tile {}", it.pixels)?;
                 write_epilogue(f, it.bias, &it.epilogue)
             }
@@ -102,13 +102,15 @@ impl fmt::Display for Kernel {
     }
 }
 
-/// The rows that are written, if not all are.
-fn write_rows(f: &mut fmt::Formatter<'_>, rows: &[Every]) -> fmt::Result {
-    if rows.iter().all(|it| (it.first, it.step) == (0, 1)) {
-        return Ok(());
-    }
-    let each: Vec<_> = rows.iter().map(|it| format!("{}+{}i", it.first, it.step)).collect();
-    write!(f, " rows {}", each.join(" x "))
+/// The rows that are computed, if not all are: `first..end`, or `first..end/step`.
+fn write_parts(f: &mut fmt::Formatter<'_>, parts: &[Part]) -> fmt::Result {
+    let each = parts.iter().map(|it| {
+        let end = it.first + (it.count - 1) * it.step + 1;
+        let step = if it.step > 1 { format!("/{}", it.step) } else { String::new() };
+        format!("{}..{end}{step}", it.first)
+    });
+    let each: Vec<_> = each.collect();
+    if each.is_empty() { Ok(()) } else { write!(f, " rows {}", each.join(" x ")) }
 }
 
 fn write_windows(f: &mut fmt::Formatter<'_>, windows: &[crate::shape::Window]) -> fmt::Result {

@@ -1,5 +1,6 @@
 //! Which kernel computes a nest: the one place where contractions and pools are recognised.
 
+mod parts;
 mod pool;
 
 pub(super) use pool::{Pooled, pool};
@@ -7,7 +8,7 @@ pub(super) use pool::{Pooled, pool};
 use std::fmt::Write as _;
 
 use super::winograd::{Cut, Scheme, Way, Winograd};
-use super::{Contract, Depthwise, Every, Function, LANES, Post, Storage, Taps, tile};
+use super::{Contract, Depthwise, Function, LANES, Part, Post, Storage, Taps, tile};
 use crate::nest::{Affine, Binary, Buffer, Expr, Guard, Index, Nest, Reduction, Stage};
 use crate::ops::Op;
 use crate::shape::{Shape, Window};
@@ -21,6 +22,8 @@ pub(super) struct Contraction {
     pub in_channels: usize,
     /// Output channels of one group.
     pub out_channels: usize,
+    /// How many groups of the layer each of these stands for.
+    pub merged: usize,
     /// One window for each spatial axis; `after` is what the last place reads past the operand.
     pub windows: Vec<Window>,
     /// Whether parameter 1 is added.
@@ -29,8 +32,10 @@ pub(super) struct Contraction {
     pub taps: Vec<Taps>,
     /// Whether the filter is `[in, out / groups, taps..]` rather than `[out, in / groups, taps..]`.
     pub transposed: bool,
-    /// The rows that it writes on each spatial axis.
-    pub rows: Vec<Every>,
+    /// Whether the filter is one of a convolution, and read whole.
+    pub whole: bool,
+    /// The part of each spatial axis that is computed; none where that is everything.
+    pub parts: Vec<Part>,
     /// How the filter lies in memory.
     pub storage: Storage,
 }
@@ -38,8 +43,16 @@ pub(super) struct Contraction {
 /// Recognises stages `out[n, k, y..] = bias[k] + sum(c, i..) in[n, c, s*y + d*i - p ..] * weight[k, c, i..]`, with
 /// groups as an axis of their own. The filter may be flipped, or transposed; a stage may write every so many rows
 /// only and take every so many taps. `None` if there is any other stage.
-pub(super) fn contractions(nest: &Nest) -> Option<Vec<Contraction>> {
-    nest.stages.iter().map(contraction).collect()
+pub(super) fn contractions(nest: &Nest, input: &Shape) -> Option<Vec<Contraction>> {
+    let stages: Option<Vec<_>> = nest.stages.iter().map(contraction).collect();
+    let refined = stages?.into_iter().flat_map(|it| it.merged().refined(input));
+    let mut all: Vec<Contraction> = refined.collect();
+    if let [one] = all.as_mut_slice()
+        && one.is_everything()
+    {
+        one.parts.clear();
+    }
+    Some(all)
 }
 
 fn contraction(stage: &Stage) -> Option<Contraction> {
@@ -66,11 +79,16 @@ fn contraction(stage: &Stage) -> Option<Contraction> {
     if input[0] != stage.at[0] || !(plain || transposed) {
         return None;
     }
-    let (mut windows, mut rows, mut taps) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut windows, mut parts, mut taps) = (Vec::new(), Vec::new(), Vec::new());
     for (d, index) in spatial.iter().enumerate() {
         let tap = depth + 1 + d;
         let [(place, step)] = stage.at[2 + d].terms.as_slice() else { return None };
-        rows.push(Every::of(stage.at[2 + d].constant, *step)?);
+        parts.push(Part {
+            first: usize::try_from(stage.at[2 + d].constant).ok()?,
+            step: usize::try_from(*step).ok().filter(|it| *it >= 1)?,
+            count: stage.extents[*place],
+            start: usize::try_from(index.constant).unwrap_or(0),
+        });
         windows.push(window(*place, index, tap, reduced(tap))?);
         taps.push(Taps::of(&weight[2 + d], tap, reduced(tap))?);
     }
@@ -79,11 +97,13 @@ fn contraction(stage: &Stage) -> Option<Contraction> {
         groups,
         in_channels,
         out_channels,
+        merged: 1,
         windows,
         bias,
         taps,
         transposed,
-        rows,
+        whole: plain,
+        parts,
         storage,
     };
     guards_are_borders(guards, spatial).then_some(found)
@@ -151,7 +171,7 @@ fn window(place: usize, index: &Affine, tap: usize, kernel: usize) -> Option<Win
     let stride = usize::try_from(index.coefficient(place)).ok().filter(|it| *it >= 1)?;
     let dilation = usize::try_from(index.coefficient(tap)).ok()?;
     let only = index.terms.iter().all(|it| it.0 == place || it.0 == tap);
-    let before = usize::try_from(-index.constant).ok()?;
+    let before = usize::try_from(-index.constant).unwrap_or(0);
     only.then_some(Window {
         kernel,
         stride,
@@ -160,13 +180,6 @@ fn window(place: usize, index: &Affine, tap: usize, kernel: usize) -> Option<Win
         after: 0,
         ceil: false,
     })
-}
-
-impl Every {
-    fn of(first: i64, step: i64) -> Option<Every> {
-        let (first, step) = (usize::try_from(first).ok()?, usize::try_from(step).ok()?);
-        (step > 0).then_some(Every { first, step })
-    }
 }
 
 impl Taps {
@@ -211,19 +224,10 @@ impl Contraction {
         self.windows.iter().map(|it| it.kernel).product()
     }
 
-    /// Whether the filter is one of a convolution, as it is or flipped on all axes.
-    pub(super) fn is_plain(&self) -> bool {
-        let forward = |it: &Taps| it.first == 0 && (it.step == 1 || it.count == 1);
-        let flipped = |it: &Taps| it.first + 1 == it.count && (it.step == -1 || it.count == 1);
-        !self.transposed && (self.taps.iter().all(forward) || self.taps.iter().all(flipped))
-    }
-
-    /// The shape of what it writes of an output.
+    /// The shape of what is computed of an output.
     pub(super) fn part(&self, output: &Shape) -> Shape {
         let mut dims = output.dims().to_vec();
-        for (extent, rows) in dims.iter_mut().skip(2).zip(&self.rows) {
-            *extent = rows.count(*extent);
-        }
+        dims.iter_mut().skip(2).zip(&self.parts).for_each(|(extent, it)| *extent = it.count);
         Shape::of(&dims)
     }
 
@@ -289,7 +293,7 @@ impl Contraction {
             in_channels: self.in_channels,
             out_channels: self.out_channels,
             windows: self.windows.clone(),
-            rows: self.rows.clone(),
+            parts: self.parts.clone(),
             bias: self.bias,
             epilogue,
             pixels,
@@ -314,7 +318,7 @@ impl Contraction {
     /// A depthwise kernel for this many pixels in a row.
     pub(super) fn depthwise(&self, wide: bool, row: usize, epilogue: Vec<Post>) -> Depthwise {
         let (windows, pixels) = (self.windows.clone(), row.min(7));
-        Depthwise { windows, rows: self.rows.clone(), bias: self.bias, epilogue, pixels, wide }
+        Depthwise { windows, parts: self.parts.clone(), bias: self.bias, epilogue, pixels, wide }
     }
 }
 
@@ -395,7 +399,7 @@ mod tests {
             Op::parse(layer, Span::default(), &given).expect("a layer").expect("its arguments");
         let input = Shape::of(input);
         let output = op.infer(&[&input]).expect("a shape");
-        contractions(&op.lower(&[&input], &output)?)
+        contractions(&op.lower(&[&input], &output)?, &input)
     }
 
     fn int(value: i64) -> Value {
@@ -422,8 +426,8 @@ mod tests {
         let it = found(&[1, 32, 9, 9], "conv", &args(32)).expect("depthwise");
         assert!(it.is_depthwise());
         let it = found(&[1, 64, 9, 9], "conv", &args(32)).expect("one output channel a group");
-        assert_eq!((it.groups, it.in_channels, it.out_channels), (32, 2, 1));
-        assert!(!it.has_tiles());
+        assert_eq!((it.groups, it.in_channels, it.out_channels), (4, 16, 8));
+        assert_eq!((it.merged, it.has_tiles()), (8, true));
     }
 
     #[test]
@@ -442,13 +446,22 @@ mod tests {
     fn each_phase_of_a_transposed_convolution_is_one() {
         let args = [("channels", int(8)), ("kernel", int(3)), ("stride", int(2)), ("pad", int(1))];
         let phases = all(&[1, 16, 5, 5], "deconv", &args).expect("four convolutions");
-        let of =
-            |it: &Contraction, axis: usize| (it.rows[axis], it.taps[axis], it.windows[axis].before);
-        let even = (Every { first: 0, step: 2 }, Taps { first: 1, step: -2, count: 1 }, 0);
-        let odd = (Every { first: 1, step: 2 }, Taps { first: 2, step: -2, count: 2 }, 0);
+        let of = |it: &Contraction, axis: usize| {
+            (it.parts[axis], it.taps[axis], it.windows[axis].before)
+        };
+        let even = (
+            Part { first: 0, step: 2, count: 5, start: 0 },
+            Taps { first: 1, step: -2, count: 1 },
+            0,
+        );
+        let odd = (
+            Part { first: 1, step: 2, count: 4, start: 0 },
+            Taps { first: 2, step: -2, count: 2 },
+            0,
+        );
         let axes: Vec<_> = phases.iter().map(|it| [of(it, 0), of(it, 1)]).collect();
         assert_eq!(axes, [[even, even], [even, odd], [odd, even], [odd, odd]]);
-        assert!(phases.iter().all(|it| it.transposed && !it.is_plain()));
+        assert!(phases.iter().all(|it| it.transposed && !it.whole));
         assert_eq!(phases[1].part(&Shape::of(&[1, 8, 9, 9])).dims(), [1, 8, 5, 4]);
         let each = [("channels", int(16)), ("kernel", int(2)), ("groups", int(16))];
         let it = found(&[1, 16, 5, 5], "deconv", &each).expect("depthwise");

@@ -1,6 +1,6 @@
 //! Where a value lives and how its elements are laid out.
 
-use super::{Every, LANES};
+use super::{LANES, Part};
 use crate::shape::Shape;
 
 /// A buffer of a plan.
@@ -103,22 +103,22 @@ impl View {
         View { base: self.base + shift, shape, ..self.clone() }
     }
 
-    /// Some rows of each spatial axis, as a view of their own; all where `rows` is empty.
+    /// The parts of the spatial axes, as a view without halo; all where there are none.
     #[must_use]
-    pub fn every(&self, rows: &[Every]) -> View {
-        let mut view = self.clone();
+    pub fn parts(&self, parts: &[Part]) -> View {
+        if parts.is_empty() {
+            return self.clone();
+        }
+        let mut view = View { halo: Vec::new(), ..self.clone() };
         let mut dims = self.shape.dims().to_vec();
-        for (axis, rows) in (2..).zip(rows) {
-            view.base += rows.first * self.strides[axis];
-            view.strides[axis] *= rows.step;
-            dims[axis] = rows.count(dims[axis]);
-            assert!(dims[axis] > 0, "{rows:?} are rows of axis {axis} of {}", self.shape);
+        for (axis, part) in (2..).zip(parts) {
+            let last = part.first + (part.count - 1) * part.step;
+            assert!(last < dims[axis], "{part:?} leaves axis {axis} of {}", self.shape);
+            view.base += part.first * self.strides[axis];
+            view.strides[axis] *= part.step;
+            dims[axis] = part.count;
         }
-        if rows.iter().any(|it| (it.first, it.step) != (0, 1)) {
-            view.halo = Vec::new();
-            view.shape = Shape::of(&dims);
-        }
-        view
+        View { shape: Shape::of(&dims), ..view }
     }
 
     /// The same elements of a `[N, C, 1..]` value under a shape of the same batch and channels.

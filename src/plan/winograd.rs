@@ -221,7 +221,8 @@ fn is_eligible(found: &Contraction) -> bool {
     let plain =
         |it: &Window| it.kernel == found.windows[0].kernel && it.stride == 1 && it.dilation == 1;
     found.groups == 1
-        && found.is_plain()
+        && found.whole
+        && found.parts.is_empty()
         && found.windows.len() == 2
         && found.windows.iter().all(plain)
         && found.in_channels >= CHANNELS

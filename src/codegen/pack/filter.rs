@@ -11,6 +11,8 @@ use crate::weights::Value;
 pub(super) struct Filter {
     pub(super) in_channels: usize,
     pub(super) out_channels: usize,
+    /// Slices of both; a weight between two slices is zero and not in the parameter.
+    pub(super) merged: usize,
     /// Elements of the parameter for a pair of channels.
     pub(super) all: usize,
     /// Which of them are taps, in order.
@@ -52,8 +54,22 @@ impl Filter {
         for lane in (0..width.min(rows.len())).step_by(LANES) {
             let first = rows.start + lane;
             let near = &mut near[..depth * LANES.min(rows.end - first)];
-            value.read(first * depth, near);
+            self.read_rows(value, first, near);
             self.spread(near, width, &mut to[lane..]);
+        }
+    }
+
+    /// Reads the weights of some output channels.
+    fn read_rows(&self, value: &Value, first: usize, near: &mut [f32]) {
+        let depth = self.in_channels * self.all;
+        if self.merged == 1 {
+            return value.read(first * depth, near);
+        }
+        near.fill(0.0);
+        let (part, slice) = (depth / self.merged, self.out_channels / self.merged);
+        for (row, near) in (first..).zip(near.chunks_exact_mut(depth)) {
+            let at = row % self.out_channels / slice * part;
+            value.read(row * part, &mut near[at..][..part]);
         }
     }
 
@@ -67,13 +83,34 @@ impl Filter {
             if !begun.contains(&channel) {
                 begun = channel..(channel + self.lanes()).min(self.in_channels);
                 for (channel, near) in begun.clone().zip(near.chunks_exact_mut(line)) {
-                    let first = (group * self.in_channels + channel) * self.out_channels;
-                    value.read((first + rows.start) * self.all, near);
+                    self.read_line(value, group, channel, &rows, near);
                 }
             }
             let near = near[(channel - begun.start) * line..][..line].chunks_exact(self.all);
             to[step * width..].iter_mut().zip(near).for_each(|(to, it)| *to = it[tap]);
         });
+    }
+
+    /// Reads the weights of some output channels for one input channel.
+    fn read_line(
+        &self,
+        value: &Value,
+        group: usize,
+        channel: usize,
+        rows: &Range<usize>,
+        near: &mut [f32],
+    ) {
+        let slice = self.out_channels / self.merged;
+        let from = channel / (self.in_channels / self.merged) * slice;
+        let to = from..from + slice;
+        let (begin, end) =
+            (rows.start.max(to.start), (rows.start + near.len() / self.all).min(to.end));
+        near.fill(0.0);
+        if begin < end {
+            let row = (group * self.in_channels + channel) * slice + begin - from;
+            let near = &mut near[(begin - rows.start) * self.all..][..(end - begin) * self.all];
+            value.read(row * self.all, near);
+        }
     }
 
     /// Input channels whose steps lie between two taps.

@@ -158,6 +158,7 @@ fn write(packed: &Packed, piece: usize, value: &Value, to: &mut [f32]) -> usize 
             vectors,
             plain,
             transposed,
+            merged,
             storage,
             ..
         } => {
@@ -165,7 +166,7 @@ fn write(packed: &Packed, piece: usize, value: &Value, to: &mut [f32]) -> usize 
             let (group, tile) = (piece / tiles, piece % tiles);
             let first = tile * vectors * LANES;
             let (all, taps) = filter::taps(&packed.shape, taps);
-            let filter = Filter { in_channels, out_channels, all, taps, plain, transposed };
+            let filter = Filter { in_channels, out_channels, merged, all, taps, plain, transposed };
             let rows = first..out_channels;
             match storage {
                 Storage::F32 => filter.pack(value, group, rows, to),

@@ -23,10 +23,14 @@ impl Builder<'_> {
                     Way::Winograd(cut) => winograd::overhang(&to, cut.scheme.outputs),
                 };
                 for (axis, window) in found.windows.iter().enumerate() {
-                    let last =
-                        (to.spatial()[axis] - 1) * window.stride + window.reach() + overhang[axis];
+                    let start = found.parts.get(axis).map_or(0, |it| it.start);
+                    let last = start
+                        + (to.spatial()[axis] - 1) * window.stride
+                        + window.reach()
+                        + overhang[axis];
+                    let before = window.before.saturating_sub(start);
                     let after = last.saturating_sub(window.before + from[axis]);
-                    halo[axis] = (halo[axis].0.max(window.before), halo[axis].1.max(after));
+                    halo[axis] = (halo[axis].0.max(before), halo[axis].1.max(after));
                 }
             }
         }

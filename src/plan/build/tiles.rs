@@ -121,6 +121,7 @@ impl<'a> Builder<'a> {
             vectors,
             plain,
             transposed: found.transposed,
+            merged: found.merged,
             storage: found.storage,
         };
         let elements = found.storage.words(groups * padded * in_channels * taps);

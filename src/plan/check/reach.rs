@@ -2,15 +2,15 @@
 
 use super::super::view::View;
 use super::super::winograd::overhang;
-use super::super::{Every, Kernel, Loops, Plan, Pool, REACH_MAX, Step};
+use super::super::{Kernel, Loops, Part, Plan, Pool, REACH_MAX, Step};
 use crate::nest::{Affine, Buffer, Expr, Guard, Index};
 use crate::shape::{Shape, Window};
 
 /// Says what a step would reach outside its views, if anything.
 pub(super) fn check(plan: &Plan, step: &Step) -> Result<(), String> {
     match &step.kernel {
-        Kernel::Contract(it) => tiles(step, &it.rows, &it.windows, &vec![0; it.windows.len()]),
-        Kernel::Depthwise(it) => tiles(step, &it.rows, &it.windows, &vec![0; it.windows.len()]),
+        Kernel::Contract(it) => tiles(step, &it.parts, &it.windows, &vec![0; it.windows.len()]),
+        Kernel::Depthwise(it) => tiles(step, &it.parts, &it.windows, &vec![0; it.windows.len()]),
         Kernel::Winograd(it) => {
             let overhang = overhang(&step.output.shape, it.cut.scheme.outputs);
             tiles(step, &[], &it.windows, &overhang)
@@ -26,16 +26,18 @@ pub(super) fn check(plan: &Plan, step: &Step) -> Result<(), String> {
 /// last window.
 fn tiles(
     step: &Step,
-    rows: &[Every],
+    parts: &[Part],
     windows: &[Window],
     overhang: &[usize],
 ) -> Result<(), String> {
-    let (input, output) = (&step.inputs[0], step.output.every(rows));
+    let (input, output) = (&step.inputs[0], step.output.parts(parts));
     for (axis, window) in windows.iter().enumerate() {
         let (before, after) = input.halo.get(axis).copied().unwrap_or((0, 0));
         let extent = input.shape.spatial()[axis];
-        let last = (output.shape.spatial()[axis] - 1) * window.stride + window.reach();
-        if before < window.before || last + overhang[axis] > window.before + extent + after {
+        let start = parts.get(axis).map_or(0, |it| it.start);
+        let last = start + (output.shape.spatial()[axis] - 1) * window.stride + window.reach();
+        if before + start < window.before || last + overhang[axis] > window.before + extent + after
+        {
             return Err(format!("axis {axis} of the windows leaves the halo of operand 0"));
         }
     }

@@ -7,8 +7,8 @@ use super::{affine, guards_are_borders};
 use crate::nest::{Affine, Binary, Buffer, Expr, Nest, Reduction};
 use crate::shape::{Shape, Window};
 
-/// Spans of all axes together: each pair is code of its own.
-const SPANS_MAX: usize = 32;
+/// Spans of all axes together: each combination is code of its own.
+pub(super) const SPANS_MAX: usize = 32;
 
 /// A nest seen as a pool of one operand.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,7 +85,7 @@ fn divided<'a>(value: &'a Expr, counts: &mut [Option<&'a [f32]>]) -> Option<(&'a
 }
 
 /// The places of an axis by the taps that they see; `None` if a place sees none.
-fn spans(
+pub(super) fn spans(
     window: &Window,
     extent: usize,
     places: usize,
