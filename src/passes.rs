@@ -18,6 +18,7 @@ mod merge_moves;
 mod merge_pads;
 mod pool_first;
 mod remove_dead;
+mod take_channels;
 mod why;
 
 use crate::graph::{Graph, Layer, NodeId};
@@ -43,6 +44,7 @@ pub const PASSES: &[Pass] = &[
     Pass { name: "drop-identities", run: drop_identities::run },
     Pass { name: "common-subexpressions", run: common_subexpressions::run },
     Pass { name: "merge-moves", run: merge_moves::run },
+    Pass { name: "take-channels", run: take_channels::run },
     Pass { name: "merge-pads", run: merge_pads::run },
     Pass { name: "remove-dead", run: remove_dead::run },
     Pass { name: "fold-batch-norm", run: fold_batch_norm::run },

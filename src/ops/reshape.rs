@@ -92,15 +92,35 @@ impl Operator for Reshape {
     }
 
     fn lower(&self, inputs: &[&Shape], output: &Shape) -> Nest {
-        let first = usize::from(inputs[0].batch() == output.batch());
-        let strides = output.strides();
-        let terms: Vec<_> = (first..output.rank()).map(|it| (it, strides[it] as i64)).collect();
-        let flat = Affine::of(&terms, 0);
-        let steps = inputs[0].strides();
-        let mut at = vec![Index::Affine(Affine::axis(0)); first];
-        for (axis, &extent) in inputs[0].dims().iter().enumerate().skip(first) {
-            let modulo = (axis > first).then_some(extent);
-            at.push(Index::Part { of: flat.clone(), by: steps[axis], modulo });
+        let (from, to) = (inputs[0].dims(), output.dims());
+        let mut at = Vec::new();
+        let mut taken = 0;
+        // Axes of the input, and those of the output with as many elements: no index needs the others.
+        while at.len() < from.len() {
+            let (first, begun) = (at.len(), taken);
+            let (mut axes, mut left, mut right) = (1, from[first], 1);
+            while left != right {
+                if left < right {
+                    left *= from[first + axes];
+                    axes += 1;
+                } else {
+                    right *= to[taken];
+                    taken += 1;
+                }
+            }
+            let mut step = right;
+            let flat = (begun..taken).fold(Affine::constant(0), |flat, axis| {
+                step /= to[axis];
+                flat.plus(axis, step as i64)
+            });
+            for (axis, &extent) in (first..).zip(&from[first..first + axes]) {
+                left /= extent;
+                let modulo = (axis > first).then_some(extent);
+                at.push(match axes {
+                    1 => Index::Affine(flat.clone()),
+                    _ => Index::Part { of: flat.clone(), by: left, modulo },
+                });
+            }
         }
         Nest::each(output, Expr::Load(Buffer::Input(0), at))
     }

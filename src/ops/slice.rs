@@ -113,6 +113,13 @@ impl Operator for Slice {
 }
 
 impl Slice {
+    /// The channels that it gives of a value, if it cuts these.
+    pub fn channels(&self, input: &Shape) -> Option<Vec<usize>> {
+        (axis::resolve(self.axis, input.rank()) == Some(1)).then_some(())?;
+        let (from, to) = self.range(input.channels())?;
+        Some((from..to).step_by(self.step).collect())
+    }
+
     /// The positions on an axis of this extent.
     fn range(&self, extent: usize) -> Option<(usize, usize)> {
         let resolve = |at: i64| {

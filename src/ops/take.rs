@@ -93,6 +93,12 @@ impl Operator for Take {
 }
 
 impl Take {
+    /// The channels that it gives of a value, if it takes these.
+    pub fn channels(&self, input: &Shape) -> Option<Vec<usize>> {
+        (axis::resolve(self.axis, input.rank()) == Some(1)).then_some(())?;
+        Some(self.positions(input.channels()).collect())
+    }
+
     fn positions(&self, extent: usize) -> impl Iterator<Item = usize> {
         self.at
             .iter()
