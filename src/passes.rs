@@ -16,6 +16,7 @@ mod fuse_activations;
 mod fuse_residual_adds;
 mod merge_moves;
 mod merge_pads;
+mod move_last;
 mod pool_first;
 mod remove_dead;
 mod take_channels;
@@ -43,6 +44,7 @@ pub struct Pass {
 pub const PASSES: &[Pass] = &[
     Pass { name: "drop-identities", run: drop_identities::run },
     Pass { name: "common-subexpressions", run: common_subexpressions::run },
+    Pass { name: "move-last", run: move_last::run },
     Pass { name: "merge-moves", run: merge_moves::run },
     Pass { name: "take-channels", run: take_channels::run },
     Pass { name: "merge-pads", run: merge_pads::run },

@@ -128,6 +128,90 @@ fn a_batch_in_training_is_normalised_by_itself() {
     assert_eq!(run(&of("var"), &batch), (vec![1], vec![7.0]));
 }
 
+/// What each exporter spells out in its own way, and what it becomes.
+fn layers(model: &proto::Model) -> Vec<String> {
+    let imported = onnx::import(model.encode_to_vec(), "Net", &Options::default());
+    let graph = imported.expect("it is imported").graph;
+    let layers = graph.order().into_iter().filter_map(|it| graph.layer(it));
+    layers.map(|it| it.op.entry().name.to_owned()).collect()
+}
+
+#[test]
+fn products_have_a_bias_and_activations_a_name() {
+    let erf = |half: [&str; 2], gate: [&str; 2]| {
+        vec![
+            node("MatMul", "x w", "m", &[]),
+            node("Add", "row m", "b", &[]),
+            node("Div", "b root", "scaled", &[]),
+            node("Erf", "scaled", "erf", &[]),
+            node("Add", "erf one", "more", &[]),
+            node("Mul", half[0], half[1], &[]),
+            node("Mul", gate[0], gate[1], &[]),
+        ]
+    };
+    let constants = [
+        floats("w", &[2, 2], &[1.0, 0.0, 0.0, 1.0]),
+        floats("row", &[2], &[0.0, 1.0]),
+        floats("root", &[], &[std::f32::consts::SQRT_2]),
+        floats("one", &[1], &[1.0]),
+        floats("half", &[], &[0.5]),
+    ];
+    for order in [erf(["b more", "p"], ["p half", "y"]), erf(["b half", "p"], ["p more", "y"])] {
+        let model = model(13, &[x(&[1, 2, 2])], &order, &constants, &["y"]);
+        assert_eq!(layers(&model), ["reshape", "fc", "reshape", "gelu"]);
+        let (dims, y) = run(&model, &[0.0, 0.0, 1.0, -1.0]);
+        assert_eq!(dims, [1, 2, 2]);
+        let expected = [0.0, 0.841_344_8, 0.841_344_8, 0.0];
+        assert!(y.iter().zip(expected).all(|(y, it)| (y - it).abs() < 1e-6), "{y:?}");
+    }
+}
+
+#[test]
+fn layers_and_groups_are_normalised_by_themselves() {
+    let layer =
+        [node("LayerNormalization", "x s b", "y", &[int("axis", 2), float("epsilon", 0.0)])];
+    let row = [floats("s", &[2], &[1.0, 2.0]), floats("b", &[2], &[0.0, 10.0])];
+    let layer = model(17, &[x(&[1, 2, 2])], &layer, &row, &["y"]);
+    assert_eq!(run(&layer, &[1.0, 3.0, 6.0, 2.0]).1, [-1.0, 12.0, 1.0, 8.0]);
+    let args = [int("num_groups", 2), float("epsilon", 0.0)];
+    let group = [node("GroupNormalization", "x s b", "y", &args)];
+    for (version, scale, expected) in [
+        (18, floats("s", &[2], &[1.0, 2.0]), [-1.0, 1.0, 2.0, -2.0]),
+        (21, floats("s", &[4], &[1.0, 2.0, 3.0, 4.0]), [-1.0, 2.0, 3.0, -4.0]),
+    ] {
+        let zeros = floats("b", &[scale.dims[0]], &vec![0.0; scale.dims[0] as usize]);
+        let model = model(version, &[x(&[1, 4, 1])], &group, &[scale, zeros], &["y"]);
+        assert_eq!(run(&model, &[1.0, 3.0, 6.0, 2.0]).1, expected);
+    }
+}
+
+#[test]
+fn space_goes_into_channels_in_both_orders() {
+    let of = |mode: &str| {
+        let args = [int("blocksize", 2), text("mode", mode)];
+        let nodes = [node("SpaceToDepth", "x", "y", &args)];
+        run(&model(26, &[x(&[1, 2, 2, 2])], &nodes, &[], &["y"]), &[0., 1., 2., 3., 4., 5., 6., 7.])
+            .1
+    };
+    assert_eq!(of("DCR"), [0.0, 4.0, 1.0, 5.0, 2.0, 6.0, 3.0, 7.0]);
+    assert_eq!(of("CRD"), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
+}
+
+#[test]
+fn remainders_have_the_sign_that_is_asked_for() {
+    let of = |fmod: i64| {
+        let nodes = [
+            node("Mod", "a b", "m", &[int("fmod", fmod)]),
+            node("Cast", "m", "f", &[int("to", 1)]),
+            node("Add", "x f", "y", &[]),
+        ];
+        let constants = [list("a", &[-4, 7, 5]), list("b", &[3, -3, 8])];
+        run(&model(13, &[x(&[3])], &nodes, &constants, &["y"]), &[0.0; 3]).1
+    };
+    assert_eq!(of(0), [2.0, -2.0, 5.0]);
+    assert_eq!(of(1), [-1.0, 1.0, 5.0]);
+}
+
 #[test]
 fn maxima_have_places() {
     let nodes =

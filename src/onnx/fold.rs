@@ -95,6 +95,7 @@ pub(super) fn fold(
         "Equal" | "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual" => {
             compare(step, input(0)?, input(1)?, left)?
         }
+        "Mod" if step.flag("fmod") => pair(input(0)?, input(1)?, i64::checked_rem, left)?,
         operator => match arithmetic(operator) {
             Some(f) => {
                 let first = input(0)?.clone();

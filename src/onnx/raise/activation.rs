@@ -69,8 +69,21 @@ fn reciprocal(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Faul
 fn gelu(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {
     match step.text("approximate") {
         "" | "none" => plain(raise, step, "gelu"),
+        "tanh" => gelu_by_tanh(raise, step.input(0)?),
         other => Err(Fault::new(format!("`approximate` is {other:?}, which is not supported"))),
     }
+}
+
+/// `x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3)))`.
+fn gelu_by_tanh(raise: &mut Raise<'_>, x: &Value) -> Result<Vec<Value>, Fault> {
+    let root = (2.0 / std::f32::consts::PI).sqrt();
+    let square = binary(raise, "mul", x, x)?;
+    let slope = args().number("scale", 0.044715 * root).number("shift", root);
+    let slope = raise.map("affine", slope, &square)?;
+    let inner = binary(raise, "mul", x, &slope)?;
+    let gate = raise.map("tanh", args(), &inner)?;
+    let gate = raise.map("affine", args().number("scale", 0.5).number("shift", 0.5), &gate)?;
+    Ok(vec![binary(raise, "mul", x, &gate)?])
 }
 
 fn leaky(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, Fault> {

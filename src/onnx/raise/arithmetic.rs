@@ -24,7 +24,8 @@ pub(super) fn handler(operator: &str) -> Option<Handler> {
 fn pair(raise: &mut Raise<'_>, step: &Step<'_>, layer: &'static str) -> Result<Vec<Value>, Fault> {
     let (a, b) = (step.input(0)?, aligned(raise, step)?);
     let known = match layer {
-        "mul" => raise.gated(a, &b)?,
+        "mul" => raise.gated(a, &b)?.or(raise.gaussian(a, &b)?),
+        "add" => raise.biased(a, &b)?.or(raise.biased(&b, a)?),
         "div" => raise.of_length_one(a, &b)?.or(raise.normalised(a, &b)?),
         _ => None,
     };

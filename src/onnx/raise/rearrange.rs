@@ -250,6 +250,13 @@ impl Raise<'_> {
         if (from, to, step) == (0, dims[axis], 1) {
             return Ok(x.clone());
         }
+        if from >= to
+            && let Some(constant) = self.known(x)?
+        {
+            let mut shown = dims;
+            shown[axis] = 0;
+            return Ok(Value::Known(Constant::none(shown, constant.element)));
+        }
         if from >= to {
             return Err(Fault::new(format!("it would leave nothing of axis {axis} of {dims:?}")));
         }
@@ -562,6 +569,11 @@ fn space_to_depth(raise: &mut Raise<'_>, step: &Step<'_>) -> Result<Vec<Value>, 
         return Err(Fault::new(format!("{h}x{w} is not a multiple of {s}")));
     }
     let x = raise.reshape(step.input(0)?, &[n, c, h / s, s, w / s, s])?;
-    let x = raise.permute(&x, &[0, 3, 5, 1, 2, 4])?;
+    let order = match step.text("mode") {
+        "" | "DCR" => [0, 3, 5, 1, 2, 4],
+        "CRD" => [0, 1, 3, 5, 2, 4],
+        other => return Err(Fault::new(format!("`mode` is {other:?}"))),
+    };
+    let x = raise.permute(&x, &order)?;
     Ok(vec![raise.reshape(&x, &[n, c * s * s, h / s, w / s])?])
 }

@@ -4,7 +4,7 @@
 
 use super::{Made, Raise, Value};
 use crate::onnx::Fault;
-use crate::onnx::net::{Call, args};
+use crate::onnx::net::{Call, Id, args};
 use crate::ops::{Affine, Combine, Op};
 
 /// The most channels for which constants become arguments of `normalise` rather than values.
@@ -43,6 +43,73 @@ impl Raise<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// `x * (1 + erf(x / sqrt(2))) / 2` is `gelu`, with the half wherever it stands.
+    pub(super) fn gaussian(&mut self, a: &Value, b: &Value) -> Result<Option<Value>, Fault> {
+        for (one, other) in [(a, b), (b, a)] {
+            if let Some(x) = self.gate_of_erf(other)
+                && let Some((half, 0.5)) = self.scaled_before(one)
+                && Self::same(&half, &x)
+            {
+                return self.map("gelu", args(), &x).map(Some);
+            }
+            // Half of a product.
+            let half =
+                matches!(other, Value::Made(_)) || self.dims(other)?.iter().any(|it| *it > 1);
+            if half || self.known(other)?.and_then(|it| it.scalar()) != Some(0.5) {
+                continue;
+            }
+            let Some(Call { op: Op::Mul(_), operands, .. }) = self.maker(one) else { continue };
+            let &[left, right] = operands.as_slice() else { continue };
+            let [left, right] = [left, right].map(|it| self.of_id(it, one));
+            for (x, gate) in [(&left, &right), (&right, &left)] {
+                if self.gate_of_erf(gate).is_some_and(|it| Self::same(&it, x)) {
+                    return self.map("gelu", args(), x).map(Some);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// What `x` a value `1 + erf(x / sqrt(2))` is of.
+    fn gate_of_erf(&self, value: &Value) -> Option<Value> {
+        let erf = self.behind(
+            value,
+            |op| matches!(op, Op::Affine(Affine { scale, shift }) if (*scale, *shift) == (1.0, 1.0)),
+        )?;
+        let scaled = self.behind(&erf, |op| matches!(op, Op::Erf(_)))?;
+        let (x, scale) = self.scaled_before(&scaled)?;
+        ((scale - std::f32::consts::FRAC_1_SQRT_2).abs() < 1e-6).then_some(x)
+    }
+
+    /// An operand of the layer that makes a value.
+    fn of_id(&self, id: Id, of: &Value) -> Value {
+        let dims = self.net.values[id.0].shape.dims().to_vec();
+        Value::Made(Made { id, dims, element: self.element(of) })
+    }
+
+    /// A row of constants added to a product with a matrix of constants is the bias of `fc`.
+    pub(super) fn biased(&mut self, x: &Value, row: &Value) -> Result<Option<Value>, Fault> {
+        let product = self.unshaped(x);
+        let Some(Call { op: Op::Fc(fc), operands, params, .. }) = self.maker(&product) else {
+            return Ok(None);
+        };
+        let (features, seen) = (fc.features, self.dims(x)?);
+        if fc.bias.is_present() || seen.last() != Some(&features) || matches!(row, Value::Made(_)) {
+            return Ok(None);
+        }
+        let (operand, weight) = (operands[0], params[0].clone());
+        let dims = self.dims(row)?;
+        let fits = dims.len() <= seen.len() && dims.iter().rev().skip(1).all(|it| *it == 1);
+        if !fits || dims.last() != Some(&features) {
+            return Ok(None);
+        }
+        let bias = self.constant(row)?.reshaped(vec![features]);
+        let flat = self.of_id(operand, x);
+        let args = args().int("features", features);
+        let made = self.call("fc", args, &[flat], vec![weight, bias])?;
+        self.reshape(&made, &seen).map(Some)
     }
 
     /// A factor and then a summand are one `affine`: what is scaled, and its factor.
