@@ -8,9 +8,14 @@ use super::Contraction;
 use super::pool::{SPANS_MAX, spans};
 use crate::shape::Shape;
 
-/// A contraction is taken apart where at most one product in so many meets the operand: each part reads weights of its
-/// own.
-const WORTH: f64 = 3.0;
+/// A contraction is taken apart on all axes where at most so many of its products meet the operand: each part reads
+/// weights of its own.
+const FEW: f64 = 1.0 / 3.0;
+/// On an axis of its own if so many do at most, and each part has so many places at least.
+const SOME: f64 = 0.92;
+const PLACES_MIN: f64 = 400.0;
+/// So many more weights may be packed for that.
+const MORE_MAX: f64 = (4 << 20) as f64;
 /// An axis with more places has few whose windows meet padding.
 const PLACES_MAX: usize = 1 << 12;
 /// The most groups that are taken together: all but one of so many products are with zeros.
@@ -42,25 +47,43 @@ impl Contraction {
         }
     }
 
-    /// The contraction without the taps that meet nothing but padding, in parts if that leaves few of the products.
+    /// The contraction without the taps that meet nothing but padding: in parts if that leaves few of the products, or
+    /// on axes where it saves some and parts are so large that they hardly read more weights.
     #[must_use]
     pub(super) fn refined(self, input: &Shape) -> Vec<Contraction> {
         let axes: Vec<Vec<Span>> =
             (0..self.windows.len()).map(|it| self.spans(it, input.spatial()[it])).collect();
-        let products = |spans: &[Span]| -> f64 {
-            spans.iter().map(|(places, taps)| places.len() as f64 * taps.len() as f64).sum()
+        let count = |spans: &[Span]| spans.iter().map(|it| it.0.len() as f64).sum::<f64>();
+        let left = |spans: &[Span]| {
+            let all = count(spans) * hull(spans).1.len() as f64;
+            spans.iter().map(|it| it.0.len() as f64 * it.1.len() as f64).sum::<f64>() / all
         };
-        let left: f64 = axes.iter().map(|it| products(it)).product();
-        let all: f64 = axes.iter().map(|it| products(&[hull(it)])).product();
-        let parts: usize = axes.iter().map(Vec::len).product();
-        let worth = (2..=SPANS_MAX).contains(&parts) && left * WORTH <= all;
-        let axes = if worth { axes } else { axes.iter().map(|it| vec![hull(it)]).collect() };
+        let places: f64 = axes.iter().map(|it| count(it)).product();
+        let few = axes.iter().map(|it| left(it)).product::<f64>() <= FEW;
+        let worth = |spans: &[Span]| {
+            let smallest = spans.iter().map(|it| it.0.len()).min().unwrap_or(0) as f64;
+            left(spans) <= SOME && places / count(spans) * smallest >= PLACES_MIN
+        };
+        let hulls: Vec<Vec<Span>> = axes.iter().map(|it| vec![hull(it)]).collect();
+        let cut: Vec<Vec<Span>> = (axes.iter().zip(&hulls))
+            .map(|(it, hull)| if few || worth(it) { it } else { hull }.clone())
+            .collect();
+        let parts: usize = cut.iter().map(Vec::len).product();
+        let small = parts <= SPANS_MAX && self.weights(&cut) - self.weights(&hulls) <= MORE_MAX;
+        let axes = if small { cut } else { hulls };
         let mut all = vec![self];
         for (axis, spans) in axes.iter().enumerate() {
             let cut = |it: &Contraction| spans.iter().map(|span| it.cut(axis, span)).collect();
             all = all.iter().flat_map(|it| -> Vec<Contraction> { cut(it) }).collect();
         }
         all
+    }
+
+    /// The weights that all parts read.
+    fn weights(&self, axes: &[Vec<Span>]) -> f64 {
+        let taps = |spans: &Vec<Span>| spans.iter().map(|it| it.1.len() as f64).sum::<f64>();
+        let channels = self.groups as f64 * self.in_channels as f64 * self.out_channels as f64;
+        channels * axes.iter().map(taps).product::<f64>()
     }
 
     /// The places of an axis by the taps that meet the operand; all with all taps if that is not known.
