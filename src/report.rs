@@ -167,6 +167,12 @@ fn named<'a>(
     values.map(|(name, id)| (name.to_owned(), graph.node(id).shape.clone())).collect()
 }
 
+/// The samples of a run: the inputs' batch, whatever a layer on the way takes for its own.
+fn samples(graph: &Graph) -> u64 {
+    let batches = graph.inputs().iter().map(|&it| graph.node(it).shape.batch() as u64);
+    batches.min().unwrap_or(1)
+}
+
 fn row(
     graph: &Graph,
     id: NodeId,
@@ -185,15 +191,14 @@ fn row(
             Source::Fixed(_) | Source::Derived(_) => {}
         }
     }
-    let batch = node.shape.batch() as u64;
     Row {
         path: node.path.clone(),
         op: layer.op.entry().name,
         shape: node.shape.clone(),
-        elements: node.shape.elements() as u64 / batch,
+        elements: node.shape.elements() as u64 / node.shape.batch() as u64,
         params,
         buffers,
-        macs: layer.op.macs(&graph.operand_shapes(id), &node.shape) / batch,
+        macs: layer.op.macs(&graph.operand_shapes(id), &node.shape) / samples(graph),
         receptive_field,
     }
 }

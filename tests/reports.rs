@@ -120,6 +120,19 @@ fn the_first_resnet_strides_in_its_first_convolution() {
     assert_eq!((totals.params, totals.macs), (25_557_032, 3_857_973_248));
 }
 
+/// Rows that became a batch on the way are still of one sample.
+#[test]
+fn costs_are_those_of_a_sample_of_the_inputs() {
+    let text =
+        "net A {\n  input x: f32[N, 6, 8]\n  reshape([8], batch=6 * N)\n  fc(5)\n  output y\n}\n";
+    let options = elaborate::Options { batch: 2, ..elaborate::Options::default() };
+    let mut sources = Sources::default();
+    let root = sources.add(Source { name: "rows.net".to_owned(), text: text.to_owned() });
+    let elaborated = elaborate(&mut sources, root, &mut |_| Err(String::new()), &options);
+    let graph = elaborated.expect("the net is right").graph;
+    assert_eq!(Report::of(&graph, None).totals.macs, 6 * 8 * 5);
+}
+
 #[test]
 fn ten_filters_over_a_volume_have_280_parameters() {
     let text = "net A {\n  input x: f32[N, 3, 8, 8]\n  conv(10, 3)\n  output y\n}\n";
