@@ -13,6 +13,9 @@ use crate::nest::{Affine, Binary, Buffer, Expr, Guard, Index, Nest, Reduction, S
 use crate::ops::Op;
 use crate::shape::{Shape, Window};
 
+/// The most parts of a contraction: each is a step of its own.
+const PARTS_MAX: usize = 32;
+
 /// A nest seen as a contraction of one operand with one filter.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Contraction {
@@ -45,7 +48,10 @@ pub(super) struct Contraction {
 /// only and take every so many taps. `None` if there is any other stage.
 pub(super) fn contractions(nest: &Nest, input: &Shape) -> Option<Vec<Contraction>> {
     let stages: Option<Vec<_>> = nest.stages.iter().map(contraction).collect();
-    let refined = stages?.into_iter().flat_map(|it| it.merged().refined(input));
+    let stages = stages?;
+    // Phases are parts already.
+    let most = if stages.len() == 1 { PARTS_MAX } else { 1 };
+    let refined = stages.into_iter().flat_map(|it| it.merged().refined(input, most));
     let mut all: Vec<Contraction> = refined.collect();
     if let [one] = all.as_mut_slice()
         && one.is_everything()

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::super::{LANES, Part, Taps};
 use super::Contraction;
-use super::pool::{SPANS_MAX, spans};
+use super::pool::spans;
 use crate::shape::Shape;
 
 /// A contraction is taken apart on all axes where at most so many of its products meet the operand: each part reads
@@ -48,9 +48,9 @@ impl Contraction {
     }
 
     /// The contraction without the taps that meet nothing but padding: in parts if that leaves few of the products, or
-    /// on axes where it saves some and parts are so large that they hardly read more weights.
+    /// on axes where it saves some and parts are so large that they hardly read more weights; `most` parts, or one.
     #[must_use]
-    pub(super) fn refined(self, input: &Shape) -> Vec<Contraction> {
+    pub(super) fn refined(self, input: &Shape, most: usize) -> Vec<Contraction> {
         let axes: Vec<Vec<Span>> =
             (0..self.windows.len()).map(|it| self.spans(it, input.spatial()[it])).collect();
         let count = |spans: &[Span]| spans.iter().map(|it| it.0.len() as f64).sum::<f64>();
@@ -69,7 +69,7 @@ impl Contraction {
             .map(|(it, hull)| if few || worth(it) { it } else { hull }.clone())
             .collect();
         let parts: usize = cut.iter().map(Vec::len).product();
-        let small = parts <= SPANS_MAX && self.weights(&cut) - self.weights(&hulls) <= MORE_MAX;
+        let small = parts <= most && self.weights(&cut) - self.weights(&hulls) <= MORE_MAX;
         let axes = if small { cut } else { hulls };
         let mut all = vec![self];
         for (axis, spans) in axes.iter().enumerate() {

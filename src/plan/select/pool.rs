@@ -8,7 +8,7 @@ use crate::nest::{Affine, Binary, Buffer, Expr, Nest, Reduction};
 use crate::shape::{Shape, Window};
 
 /// Spans of all axes together: each combination is code of its own.
-pub(super) const SPANS_MAX: usize = 32;
+const SPANS_MAX: usize = 32;
 
 /// A nest seen as a pool of one operand.
 #[derive(Clone, Debug, PartialEq)]
