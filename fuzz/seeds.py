@@ -208,6 +208,36 @@ def models():
         opset=13,
     )
     model(
+        "rows",
+        [
+            node("MatMul", "x w", "a"),
+            node("Add", "a row", "b"),
+            node("Div", "b root", "c"),
+            node("Erf", "c", "d"),
+            node("Add", "d one", "e"),
+            node("Mul", "b e", "f"),
+            node("Mul", "f half", "g"),
+            node("LayerNormalization", "g row row", "h m s", axis=-1, epsilon=1e-5),
+            node("GroupNormalization", "h row row", "i", num_groups=2, epsilon=1e-5),
+            node("Gelu", "i", "j", approximate="tanh"),
+            node("SpaceToDepth", "j", "k", blocksize=2, mode="CRD"),
+            node("Mod", "seven three", "l", fmod=1),
+            node("Cast", "l", "n", to=1),
+            node("Add", "k n", "y"),
+        ],
+        [
+            tensor("w", [4, 4]),
+            tensor("row", [4]),
+            tensor("root", [], [1.4142135]),
+            tensor("one", [], [1.0]),
+            tensor("half", [], [0.5]),
+            tensor("seven", [1], [7]),
+            tensor("three", [1], [-3]),
+        ],
+        shape=("N", 4, 4, 4),
+        opset=26,
+    )
+    model(
         "constants",
         [
             node("ConstantOfShape", "four", "a", value=tensor("", [1], [2])),

@@ -23,6 +23,7 @@ mod take_channels;
 mod why;
 
 use crate::graph::{Graph, Layer, NodeId};
+use crate::nest::{Expr, Nest};
 use crate::ops::Op;
 
 pub use diff::diff;
@@ -39,7 +40,8 @@ pub struct Pass {
 
 /// Every pass, in the order in which they run, once each.
 ///
-/// Normalisations are folded while nothing stands in their way, so before activations are fused. Activations
+/// Moves of data are put together first, since they part layers that belong together. Normalisations are folded while
+/// nothing stands in their way, so before activations are fused. Activations
 /// come before residual additions: an addition takes its own epilogue along.
 pub const PASSES: &[Pass] = &[
     Pass { name: "drop-identities", run: drop_identities::run },
@@ -85,6 +87,17 @@ fn taken(graph: &Graph, id: NodeId) -> usize {
 /// Whether the layer is one whose kernel sums products: all others wait for memory.
 fn contracts(op: &Op) -> bool {
     matches!(op, Op::Conv(_) | Op::Deconv(_) | Op::Fc(_))
+}
+
+/// What a layer computes before its epilogue; `None` if that is not loops.
+fn nest(graph: &Graph, id: NodeId) -> Option<Nest> {
+    let shapes = graph.operand_shapes(id);
+    graph.layer(id)?.op.lower(&shapes[..taken(graph, id)], &graph.node(id).shape)
+}
+
+/// Whether a layer only moves data: the plan makes that free by sharing memory, which an epilogue would forbid.
+fn only_moves(nest: &Nest) -> bool {
+    nest.stages.iter().all(|it| matches!(it.value, Expr::Load(..)))
 }
 
 /// Why `user` may not take the place of `from`, if it may not: the value is wanted elsewhere.

@@ -168,7 +168,7 @@ fn named<'a>(
 }
 
 /// The samples of a run: the inputs' batch, whatever a layer on the way takes for its own.
-fn samples(graph: &Graph) -> u64 {
+pub fn samples(graph: &Graph) -> u64 {
     let batches = graph.inputs().iter().map(|&it| graph.node(it).shape.batch() as u64);
     batches.min().unwrap_or(1)
 }

@@ -14,7 +14,7 @@ use super::{compile, phase};
 use crate::codegen::machine::{self, Vectors};
 use crate::plan::{Kernel, Part, Plan, Step};
 use crate::program::Session;
-use crate::report::{Report, bytes, counted, shown, thousands};
+use crate::report::{Report, bytes, counted, samples, shown, thousands};
 
 /// Measure how long a run takes
 ///
@@ -73,7 +73,7 @@ impl Bench {
         let report = Report::of(&net.graph, Some(compiled.plan.arena_bytes as u64));
         let weight_bytes = compile::weight_bytes(&compiled.plan);
         let batch = fed.values.first().map_or(1, |it| it.shape.batch());
-        let macs = report.totals.macs * batch as u64;
+        let macs = report.totals.macs * samples(&net.graph);
         let layers = if self.per_layer {
             layers(&mut session, &inputs, &compiled.plan, self.runs, &machine)
         } else {

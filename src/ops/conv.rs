@@ -191,7 +191,7 @@ impl Operator for Conv {
         let reduced: Vec<usize> =
             [per_in].into_iter().chain(windows.iter().map(|it| it.kernel)).collect();
         let sum = Expr::reduce(Reduction::Sum, &reduced, guards, x.binary(Binary::Mul, weight));
-        axes.stage(sum, self.bias.is_present())
+        Nest { temps: Vec::new(), stages: vec![axes.stage(sum, self.bias.is_present())] }
     }
 
     fn tolerance(&self) -> Tolerance {
@@ -340,13 +340,12 @@ impl Channels {
     }
 
     /// One stage that writes the sum, and the bias where there is one (parameter 1).
-    pub(super) fn stage(self, sum: Expr, bias: bool) -> Nest {
+    pub(super) fn stage(self, sum: Expr, bias: bool) -> Stage {
         let value = if bias {
             sum.binary(Binary::Add, Expr::load(Buffer::Param(1), [self.channel]))
         } else {
             sum
         };
-        let stage = Stage { target: Buffer::Output, extents: self.extents, at: self.at, value };
-        Nest { temps: Vec::new(), stages: vec![stage] }
+        Stage { target: Buffer::Output, extents: self.extents, at: self.at, value }
     }
 }

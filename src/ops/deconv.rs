@@ -168,7 +168,10 @@ impl Operator for Deconv {
         let windows = self.gather(inputs[0]);
         let count = windows.iter().try_fold(1_usize, |count, it| count.checked_mul(it.stride));
         if count.is_none_or(|it| it > PHASES_MAX) {
-            return self.guarded(inputs[0], output);
+            return Nest {
+                temps: Vec::new(),
+                stages: vec![self.guarded(inputs[0], output, &windows)],
+            };
         }
         let residues = |(window, &extent): (&Window, &usize)| window.stride.min(extent);
         let residues: Vec<usize> = windows.iter().zip(output.spatial()).map(residues).collect();
@@ -177,7 +180,7 @@ impl Operator for Deconv {
         loop {
             let phases: Vec<Phase> =
                 windows.iter().zip(&first).map(|(window, &it)| Phase::of(window, it)).collect();
-            nest.stages.extend(self.stage(inputs[0], output, &windows, &phases));
+            nest.stages.push(self.phase(inputs[0], output, &windows, &phases));
             // The last axis counts fastest.
             let Some(axis) = (0..first.len()).rev().find(|&it| first[it] + 1 < residues[it]) else {
                 return nest;
@@ -239,66 +242,65 @@ fn greatest_common_divisor(a: usize, b: usize) -> usize {
 
 impl Deconv {
     /// The stage of one phase: a convolution whose taps are every so many of the filter's, last first.
-    fn stage(
-        &self,
-        input: &Shape,
-        output: &Shape,
-        windows: &[Window],
-        phases: &[Phase],
-    ) -> Vec<Stage> {
+    fn phase(&self, input: &Shape, output: &Shape, windows: &[Window], phases: &[Phase]) -> Stage {
         let mut axes = Channels::new(output, self.groups, self.channels);
-        let per_in = input.channels() / self.groups;
-        let (c, tap) = (axes.extents.len(), axes.extents.len() + 1);
-        let channel = axes.slice.clone().scaled(per_in).plus(c, 1);
-        let mut at = vec![Index::Affine(Affine::axis(0)), Index::Affine(channel.clone())];
-        let mut taps = Vec::new();
-        let mut guards = Vec::new();
+        let (space, tap) = (axes.space, axes.extents.len() + 1);
+        let (mut rows, mut taps, mut guards) = (Vec::new(), Vec::new(), Vec::new());
         for (axis, (window, phase)) in windows.iter().zip(phases).enumerate() {
             let places = (output.spatial()[axis] - phase.first).div_ceil(window.stride);
             axes.every(axis, phase.first, window.stride, places);
-            let terms = [(axes.space + axis, 1), (tap + axis, phase.dilation as i64)];
+            let terms = [(space + axis, 1), (tap + axis, phase.dilation as i64)];
             let row = Affine::of(&terms, phase.before);
             guards.push(Guard::Within(row.clone(), input.spatial()[axis]));
-            at.push(Index::Affine(row));
+            rows.push(Index::Affine(row));
             let last = phase.tap + phase.count.saturating_sub(1) * phase.step;
             taps.push(Affine::of(&[(tap + axis, -(phase.step as i64))], last as i64));
         }
-        let weight =
-            Expr::load(Buffer::Param(0), [channel, axes.within.clone()].into_iter().chain(taps));
-        let counts = phases.iter().map(|it| it.count);
-        let reduced: Vec<usize> = [per_in].into_iter().chain(counts).collect();
-        let term = Expr::Load(Buffer::Input(0), at).binary(Binary::Mul, weight);
-        let sum = match reduced.contains(&0) {
-            true => Expr::Const(0.0),
-            false => Expr::reduce(Reduction::Sum, &reduced, guards, term),
-        };
-        axes.stage(sum, self.bias.is_present()).stages
+        let counts: Vec<usize> = phases.iter().map(|it| it.count).collect();
+        self.stage(input, axes, rows, taps, &counts, guards)
     }
 
-    /// One stage for all places, which looks in each for the taps that meet an input.
-    fn guarded(&self, input: &Shape, output: &Shape) -> Nest {
-        let windows = self.gather(input);
+    /// The stage of all places, which looks in each for the taps that meet an input.
+    fn guarded(&self, input: &Shape, output: &Shape, windows: &[Window]) -> Stage {
         let axes = Channels::new(output, self.groups, self.channels);
-        let per_in = input.channels() / self.groups;
-        let (c, tap) = (axes.extents.len(), axes.extents.len() + 1);
-        let channel = axes.slice.clone().scaled(per_in).plus(c, 1);
-        let mut at = vec![Index::Affine(Affine::axis(0)), Index::Affine(channel.clone())];
-        let mut guards = Vec::new();
+        let (space, tap) = (axes.space, axes.extents.len() + 1);
+        let (mut rows, mut guards) = (Vec::new(), Vec::new());
         for (axis, window) in windows.iter().enumerate() {
-            let terms = [(axes.space + axis, 1), (tap + axis, -(window.dilation as i64))];
-            let rows = Affine::of(&terms, window.before as i64);
+            let terms = [(space + axis, 1), (tap + axis, -(window.dilation as i64))];
+            let row = Affine::of(&terms, window.before as i64);
             let last = (input.spatial()[axis] - 1) * window.stride;
-            guards.push(Guard::Within(rows.clone(), last + 1));
-            guards.push(Guard::Divides(rows.clone(), window.stride));
-            at.push(Index::Part { of: rows, by: window.stride, modulo: None });
+            guards.push(Guard::Within(row.clone(), last + 1));
+            guards.push(Guard::Divides(row.clone(), window.stride));
+            rows.push(Index::Part { of: row, by: window.stride, modulo: None });
         }
-        let taps = (0..windows.len()).map(|it| Affine::axis(tap + it));
+        let taps = (0..windows.len()).map(|it| Affine::axis(tap + it)).collect();
+        let counts: Vec<usize> = windows.iter().map(|it| it.kernel).collect();
+        self.stage(input, axes, rows, taps, &counts, guards)
+    }
+
+    /// A sum over the input's channels and so many taps an axis: which rows they read, and which of the filter's they
+    /// are, by the axes that follow those of `axes`.
+    fn stage(
+        &self,
+        input: &Shape,
+        axes: Channels,
+        rows: Vec<Index>,
+        taps: Vec<Affine>,
+        counts: &[usize],
+        guards: Vec<Guard>,
+    ) -> Stage {
+        let per_in = input.channels() / self.groups;
+        let channel = axes.slice.clone().scaled(per_in).plus(axes.extents.len(), 1);
+        let at = [Index::Affine(Affine::axis(0)), Index::Affine(channel.clone())];
+        let x = Expr::Load(Buffer::Input(0), at.into_iter().chain(rows).collect());
         let weight =
             Expr::load(Buffer::Param(0), [channel, axes.within.clone()].into_iter().chain(taps));
-        let reduced: Vec<usize> =
-            [per_in].into_iter().chain(windows.iter().map(|it| it.kernel)).collect();
-        let term = Expr::Load(Buffer::Input(0), at).binary(Binary::Mul, weight);
-        axes.stage(Expr::reduce(Reduction::Sum, &reduced, guards, term), self.bias.is_present())
+        let extents = [&[per_in], counts].concat();
+        let sum = match extents.contains(&0) {
+            true => Expr::Const(0.0),
+            false => Expr::reduce(Reduction::Sum, &extents, guards, x.binary(Binary::Mul, weight)),
+        };
+        axes.stage(sum, self.bias.is_present())
     }
 
     /// One window for each spatial axis, with the padding that cuts the output.

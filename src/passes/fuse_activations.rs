@@ -1,6 +1,5 @@
-use super::{Why, bypass, overfull, taken, wanted_elsewhere};
+use super::{Why, bypass, nest, only_moves, overfull, wanted_elsewhere};
 use crate::graph::{Epilogue, Graph, NodeId};
-use crate::nest::Expr;
 
 /// Computes activations where their operand is computed, before its only store.
 ///
@@ -42,11 +41,9 @@ fn obstacle(graph: &Graph, why: &Why, from: NodeId, id: NodeId) -> Option<String
         return Some(reason);
     }
     let layer = graph.layer(from).expect("an input is wanted elsewhere");
-    let shapes = graph.operand_shapes(from);
     let name = layer.op.entry().name;
-    let Some(nest) = layer.op.lower(&shapes[..taken(graph, from)], &graph.node(from).shape) else {
+    let Some(nest) = nest(graph, from) else {
         return Some(format!("{} ({name}) has no epilogue", why.name(from)));
     };
-    let moves = nest.stages.iter().all(|it| matches!(it.value, Expr::Load(..)));
-    moves.then(|| format!("{} ({name}) only moves data", why.name(from)))
+    only_moves(&nest).then(|| format!("{} ({name}) only moves data", why.name(from)))
 }

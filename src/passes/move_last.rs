@@ -1,4 +1,4 @@
-use super::{Why, wanted_elsewhere};
+use super::{Why, nest, only_moves, wanted_elsewhere};
 use crate::graph::{Graph, NodeId};
 use crate::ops::Op;
 
@@ -37,7 +37,7 @@ fn moves(graph: &Graph, why: &Why, id: NodeId) -> Vec<NodeId> {
         }
         match graph.layer(from).filter(|it| it.epilogue.is_empty()).map(|it| &it.op) {
             Some(Op::Reshape(_) | Op::Flatten(_) | Op::Permute(_)) => moves.push(from),
-            Some(Op::Slice(_) | Op::Take(_) | Op::Concat(_)) => return Vec::new(),
+            _ if nest(graph, from).is_none_or(|it| only_moves(&it)) => return Vec::new(),
             _ => return moves,
         }
         user = from;

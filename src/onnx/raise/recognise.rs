@@ -20,10 +20,14 @@ impl Raise<'_> {
     /// The operand of the layer that makes a value, if the layer is as asked for.
     fn behind(&self, value: &Value, layer: impl Fn(&Op) -> bool) -> Option<Value> {
         let call = self.maker(value).filter(|it| layer(&it.op))?;
-        let [id] = call.operands.as_slice() else { return None };
+        let &[id] = call.operands.as_slice() else { return None };
+        Some(self.of_id(id, value))
+    }
+
+    /// An operand of the layer that makes a value.
+    fn of_id(&self, id: Id, of: &Value) -> Value {
         let dims = self.net.values[id.0].shape.dims().to_vec();
-        let element = self.element(value);
-        Some(Value::Made(Made { id: *id, dims, element }))
+        Value::Made(Made { id, dims, element: self.element(of) })
     }
 
     fn same(a: &Value, b: &Value) -> bool {
@@ -81,12 +85,6 @@ impl Raise<'_> {
         let scaled = self.behind(&erf, |op| matches!(op, Op::Erf(_)))?;
         let (x, scale) = self.scaled_before(&scaled)?;
         ((scale - std::f32::consts::FRAC_1_SQRT_2).abs() < 1e-6).then_some(x)
-    }
-
-    /// An operand of the layer that makes a value.
-    fn of_id(&self, id: Id, of: &Value) -> Value {
-        let dims = self.net.values[id.0].shape.dims().to_vec();
-        Value::Made(Made { id, dims, element: self.element(of) })
     }
 
     /// A row of constants added to a product with a matrix of constants is the bias of `fc`.
